@@ -1,0 +1,21 @@
+# tl_flags: what every target of this project is compiled with.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+  message(STATUS "no build type given: ${CMAKE_BUILD_TYPE}")
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(tl_flags INTERFACE)
+target_compile_options(tl_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror)
+target_compile_definitions(tl_flags INTERFACE _GNU_SOURCE)
+if(TRAFFICLAB_SANITIZE)
+  target_compile_options(tl_flags INTERFACE -fsanitize=${TRAFFICLAB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(tl_flags INTERFACE -fsanitize=${TRAFFICLAB_SANITIZE})
+endif()

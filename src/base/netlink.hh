@@ -1,0 +1,45 @@
+// What rtnetlink(7) says about the devices of the calling thread's network namespace. Use inside
+// NetNs::run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tl {
+
+// rtnl_link_stats64: bytes and packets as the driver counts them, 64 bit.
+struct LinkStatistics {
+  std::uint64_t rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0;
+  std::uint64_t rx_errors = 0, tx_errors = 0, rx_dropped = 0, tx_dropped = 0;
+  std::uint64_t rx_missed_errors = 0, rx_nohandler = 0;
+  bool operator==(const LinkStatistics&) const = default;
+};
+
+struct Link {
+  int ifindex = 0;
+  std::string name;
+  std::string kind;        // "veth", "bridge", …; empty for devices without one (lo, physical)
+  std::string qdisc;       // root qdisc: "noqueue", "fq", …
+  std::uint16_t type = 0;  // ARPHRD_…
+  std::uint32_t mtu = 0;
+  std::uint32_t gso_max_size = 0;
+  bool is_up = false;
+  int peer_ifindex =
+      0;  // IFLA_LINK: the other end of a veth (in its own namespace), 0 when there is none
+  LinkStatistics statistics;
+};
+
+// All devices, in the kernel's order. Throws MachineError.
+std::vector<Link> list_links();
+
+struct Address {
+  int ifindex = 0;
+  std::string text;  // "198.18.0.2", "fe80::1"
+  int prefix_length = 0;
+  bool is_ipv6 = false;
+};
+// All addresses of all devices.
+std::vector<Address> list_addresses();
+
+}  // namespace tl

@@ -1,0 +1,39 @@
+#include "bundle/plan.hh"
+
+namespace tl {
+
+void to_json(nlohmann::json& j, const PlanPoint& p) {
+  j = {{"service", p.service},
+       {"pid", p.pid},
+       {"netns_inode", p.netns_inode},
+       {"container_id", p.container_id}};
+}
+
+void from_json(const nlohmann::json& j, PlanPoint& p) {
+  j.at("service").get_to(p.service);
+  j.at("pid").get_to(p.pid);
+  j.at("netns_inode").get_to(p.netns_inode);
+  j.at("container_id").get_to(p.container_id);
+}
+
+void to_json(nlohmann::json& j, const Plan& p) {
+  j = {{"run_id", p.run_id},
+       {"points", p.points},
+       {"ports", p.ports},
+       {"interval_ns", p.interval.count()},
+       {"snaplen_bytes", p.snaplen_bytes},
+       {"ring_bytes", p.ring_bytes},
+       {"filter", p.filter}};
+}
+
+void from_json(const nlohmann::json& j, Plan& p) {
+  j.at("run_id").get_to(p.run_id);
+  j.at("points").get_to(p.points);
+  j.at("ports").get_to(p.ports);
+  p.interval = std::chrono::nanoseconds{j.at("interval_ns").get<std::int64_t>()};
+  j.at("snaplen_bytes").get_to(p.snaplen_bytes);
+  j.at("ring_bytes").get_to(p.ring_bytes);
+  j.at("filter").get_to(p.filter);
+}
+
+}  // namespace tl

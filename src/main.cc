@@ -1,0 +1,46 @@
+// The program's table of contents: every subcommand, and the only catch.
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "cli/command.hh"
+
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  tl::ExitCode (*function)(const tl::Args&);
+};
+
+constexpr std::array<Command, 0> kCommands{};
+
+void print_usage(std::FILE* to) {
+  std::fputs(
+      "Usage: trafficlab COMMAND [OPTIONS]   (trafficlab COMMAND --help shows the options and an "
+      "example)\n\n",
+      to);
+  for (const Command& c : kCommands)
+    std::fprintf(to, "  %-10.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
+                 static_cast<int>(c.summary.size()), c.summary.data());
+}
+
+int exit_code(tl::ExitCode code) { return static_cast<int>(code); }
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::string_view wanted = argc > 1 ? argv[1] : "";
+  if (wanted == "--help" || wanted == "-h" || wanted == "help") return print_usage(stdout), 0;
+  if (wanted == "--version") return std::puts("trafficlab " TRAFFICLAB_VERSION), 0;
+  for (const Command& c : kCommands)
+    if (c.name == wanted) return exit_code(c.function({argv + 2, argv + argc}));
+  print_usage(stderr);
+  return exit_code(tl::ExitCode::usage);
+} catch (const tl::Error& e) {
+  std::fprintf(stderr, "trafficlab: %s\n", e.what());
+  return exit_code(e.code());
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "trafficlab: %s\n", e.what());
+  return exit_code(tl::ExitCode::machine);
+}

@@ -1,0 +1,47 @@
+#include "base/process.hh"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+
+#include "base/errors.hh"
+
+using namespace tl;
+using namespace std::chrono_literals;
+
+TEST_CASE("a command's output, input and status come back") {
+  CHECK(must_run({"cat"}, 10s, "hello") == "hello");
+  const CommandResult result = run_command({"sh", "-c", "echo out; echo err >&2; exit 3"}, 10s);
+  CHECK(result.out == "out\n");
+  CHECK(result.err == "err\n");
+  CHECK(result.status.code == 3);
+}
+
+TEST_CASE("a program that does not exist is named") {
+  CHECK_THROWS_WITH((void)run_command({"tl-no-such-program"}, 1s),
+                    "start tl-no-such-program: no such program in PATH");
+}
+
+TEST_CASE("a failing command's last line of stderr becomes the message") {
+  CHECK_THROWS_WITH((void)must_run({"sh", "-c", "echo first >&2; echo second >&2; exit 2"}, 10s),
+                    "run sh -c 'echo first >&2; echo second >&2; exit 2': exit code 2: second");
+}
+
+TEST_CASE("a command over its time is killed") {
+  CHECK_THROWS_AS((void)run_command({"sleep", "60"}, 50ms), MachineError);
+}
+
+TEST_CASE("a child that ignores SIGTERM gets SIGKILL after the grace time") {
+  Child child{{"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}};
+  CHECK_FALSE(child.wait(50ms).has_value());
+  CHECK(child.terminate(100ms).signal == SIGKILL);
+}
+
+TEST_CASE("an abandoned child does not outlive its object") {
+  pid_t pid = 0;
+  {
+    const Child child{{"sleep", "60"}};
+    pid = child.pid();
+  }
+  CHECK(::kill(pid, 0) != 0);
+}
