@@ -13,7 +13,9 @@ struct Command {
   tl::ExitCode (*function)(const tl::Args&);
 };
 
-constexpr std::array<Command, 0> kCommands{};
+constexpr std::array kCommands{
+    Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
+};
 
 void print_usage(std::FILE* to) {
   std::fputs(

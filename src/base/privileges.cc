@@ -23,7 +23,8 @@ void drop_capabilities() {
 void drop_privileges(uid_t uid, gid_t gid) {
   if (::geteuid() == 0) {
     // Without CAP_SETGID there are no supplementary groups worth keeping and none can be changed.
-    if (has_capability("CAP_SETGID") && ::setgroups(0, nullptr) != 0) throw_errno("drop", "supplementary groups");
+    if (has_capability("CAP_SETGID") && ::setgroups(0, nullptr) != 0)
+      throw_errno("drop", "supplementary groups");
     if (::setresgid(gid, gid, gid) != 0) throw_errno("change to group", std::to_string(gid));
     if (::setresuid(uid, uid, uid) != 0) throw_errno("change to user", std::to_string(uid));
   }
@@ -34,7 +35,8 @@ bool has_capability(const std::string& name) {
   cap_value_t value = 0;
   std::string lower = name;
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  if (::cap_from_name(lower.c_str(), &value) != 0) throw UsageError{"capability '" + name + "': unknown name"};
+  if (::cap_from_name(lower.c_str(), &value) != 0)
+    throw UsageError{"capability '" + name + "': unknown name"};
   const Capabilities mine{::cap_get_proc(), &::cap_free};
   cap_flag_value_t effective = CAP_CLEAR;
   if (!mine || ::cap_get_flag(mine.get(), value, CAP_EFFECTIVE, &effective) != 0) return false;

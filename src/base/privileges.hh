@@ -8,14 +8,15 @@
 
 namespace tl {
 
-// Becomes uid:gid without supplementary groups, then empties every capability set of the calling thread and forbids
-// regaining any (PR_SET_NO_NEW_PRIVS). Open descriptors and mappings stay usable. User and group change for the whole
-// process, capabilities(7) for the calling thread and threads it starts later: call before other threads exist, or in
-// each. Throws MachineError.
+// Becomes uid:gid without supplementary groups, then empties every capability set of the calling
+// thread and forbids regaining any (PR_SET_NO_NEW_PRIVS). Open descriptors and mappings stay
+// usable. User and group change for the whole process, capabilities(7) for the calling thread and
+// threads it starts later: call before other threads exist, or in each. Throws MachineError.
 void drop_privileges(uid_t uid, gid_t gid);
 // The same, keeping the present user and group.
 void drop_capabilities();
-// Whether the calling thread has this effective capability ("CAP_NET_RAW"). Throws UsageError for an unknown name.
+// Whether the calling thread has this effective capability ("CAP_NET_RAW"). Throws UsageError for
+// an unknown name.
 bool has_capability(const std::string& name);
 
 }  // namespace tl
