@@ -1,6 +1,7 @@
 #include "probe/traffic.hh"
 
 #include "cli/command.hh"
+#include "probe/iperf.hh"
 
 namespace tl {
 

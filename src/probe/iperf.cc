@@ -1,4 +1,5 @@
-// libiperf as a function call. iperf_api.h is documented by libiperf(3).
+#include "probe/iperf.hh"
+
 #include <iperf_api.h>
 
 #include <array>
@@ -9,7 +10,6 @@
 #include <memory>
 
 #include "base/errors.hh"
-#include "probe/traffic.hh"
 
 namespace tl {
 namespace {

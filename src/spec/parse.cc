@@ -37,8 +37,10 @@ class Reader {
       refuse(map.Mark(),
              fmt::format("{}: expected keys and values", section.empty() ? "file" : section));
     std::vector<std::string> seen;
-    for (const auto& [key_node, value] : map) {
-      const auto key = key_node.as<std::string>();
+    for (const auto& entry : map) {
+      const YAML::Node key_node = entry.first;
+      const YAML::Node value = entry.second;
+      const std::string key = key_node.Scalar();
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
         refuse(key_node.Mark(), fmt::format("'{}' stands twice", key));
       seen.push_back(key);
