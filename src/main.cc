@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "base/version.hh"
 #include "cli/command.hh"
 
 namespace {
@@ -14,6 +15,7 @@ struct Command {
 };
 
 constexpr std::array kCommands{
+    Command{"doctor", "whether this machine can do the main job", tl::command_doctor},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 
@@ -34,7 +36,7 @@ int exit_code(tl::ExitCode code) { return static_cast<int>(code); }
 int main(int argc, char** argv) try {
   const std::string_view wanted = argc > 1 ? argv[1] : "";
   if (wanted == "--help" || wanted == "-h" || wanted == "help") return print_usage(stdout), 0;
-  if (wanted == "--version") return std::puts("trafficlab " TRAFFICLAB_VERSION), 0;
+  if (wanted == "--version") return std::printf("trafficlab %s\n", tl::kVersion), 0;
   for (const Command& c : kCommands)
     if (c.name == wanted) return exit_code(c.function({argv + 2, argv + argc}));
   print_usage(stderr);
