@@ -1,0 +1,23 @@
+// From the evidence in a bundle to what it means: every derived number of summary.json and every
+// reason to distrust the run. Pure: reads the folder, never the machine, so that `recompute` gives
+// the same document anywhere.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace tl {
+
+struct Findings {
+  nlohmann::json document =
+      nlohmann::json::object();       // summary.json: {"schema", "metrics": [...], …}
+  std::vector<std::string> problems;  // each makes the run inconclusive; the first is its reason
+};
+
+// Reads counters/, captures/ and iperf/ below `folder`. Evidence that is missing or damaged becomes
+// a problem.
+Findings find(const std::filesystem::path& folder);
+
+}  // namespace tl

@@ -1,0 +1,106 @@
+#include "run/run.hh"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "analysis/findings.hh"
+#include "base/clock.hh"
+#include "base/fd.hh"
+#include "base/version.hh"
+#include "run/host_facts.hh"
+#include "run/sequence.hh"
+#include "spec/parse.hh"
+
+namespace tl {
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+std::string new_run_id() {
+  std::random_device random;
+  return fmt::format("{:06x}", random() & 0xffffffU);
+}
+
+// The verdict for the failure that ended a run.
+std::string verdict_of(ExitCode code) {
+  return code == ExitCode::traffic || code == ExitCode::check_failed ? "fail" : "inconclusive";
+}
+
+// Runs one step; the first failure of a run decides its outcome.
+template <class Step>
+bool attempt(const Sequence& sequence, Outcome& outcome, Step&& step) {
+  try {
+    step();
+    return true;
+  } catch (const Error& e) {
+    if (outcome.exit_code == ExitCode::pass)
+      outcome = {verdict_of(e.code()), e.code(), sequence.phase(), e.what()};
+  } catch (const std::exception& e) {
+    if (outcome.exit_code == ExitCode::pass)
+      outcome = {"inconclusive", ExitCode::machine, sequence.phase(), e.what()};
+  }
+  return false;
+}
+
+void execute(Sequence& sequence, Outcome& outcome) {
+  const bool ran = attempt(sequence, outcome, [&] {
+    sequence.preflight();
+    sequence.clean();
+    sequence.up();
+    sequence.arm();
+    sequence.traffic();
+  });
+  // Evidence of a failed run is kept as well: what was counted and captured until then is sealed
+  // and gathered.
+  const bool has_evidence = ran || sequence.phase() == "traffic" || sequence.phase() == "arm";
+  if (has_evidence) {
+    attempt(sequence, outcome, [&] { sequence.stop(ran); });
+    attempt(sequence, outcome, [&] { sequence.gather(ran); });
+  }
+  sequence.down();
+}
+
+nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence,
+                             const Outcome& outcome, std::int64_t started_ns) {
+  nlohmann::json manifest = sequence.record();
+  manifest["schema"] = kBundleSchema;
+  manifest["outcome"] = outcome;
+  manifest["started"] = utc_iso(started_ns);
+  manifest["finished"] = utc_iso(realtime_ns());
+  manifest["argv"] = request.argv;
+  manifest["experiment"] = write_experiment(request.experiment);
+  manifest["host"] = host_facts();
+  manifest["versions"] = tool_versions();
+  return manifest;
+}
+
+}  // namespace
+
+RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
+  const std::int64_t started_ns = realtime_ns();
+  const bool is_root = ::geteuid() == 0;
+  RunFolder folder{request.results, request.experiment.name, started_ns,
+                   is_root ? kNobody : ::geteuid(), is_root ? kNobody : ::getegid()};
+  write_file_atomic(folder.path() / "experiment.yaml", write_experiment(request.experiment));
+  RunReport report;
+  Sequence sequence{request, new_run_id(), folder, stop, progress};
+  execute(sequence, report.outcome);
+
+  progress.phase("report", "checking the evidence");
+  Findings findings;
+  attempt(sequence, report.outcome, [&] {
+    findings = find(folder.path());
+    write_file_atomic(folder.path() / "summary.json", findings.document.dump(1) + "\n");
+    if (report.outcome.exit_code == ExitCode::pass && !findings.problems.empty())
+      report.outcome = {"inconclusive", ExitCode::inconclusive, "report",
+                        findings.problems.front()};
+  });
+  folder.finish(make_manifest(request, sequence, report.outcome, started_ns));
+  report.bundle = folder.path();
+  report.summary = describe(findings, report.outcome);
+  return report;
+}
+
+}  // namespace tl
