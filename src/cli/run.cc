@@ -1,0 +1,83 @@
+#include "run/run.hh"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/fd.hh"
+#include "cli/command.hh"
+#include "spec/parse.hh"
+#include "spec/settings.hh"
+
+namespace tl {
+namespace {
+
+// What the command line says, before it is read over the experiment file.
+struct Flags {
+  std::vector<std::pair<const Setting*, std::string>> given;
+  std::string input, compose = "compose.yaml", results = "results";
+  bool as_json = false;
+};
+
+Experiment resolve(const Flags& flags, const Args& iperf_options) {
+  Experiment experiment;
+  if (!flags.input.empty()) {
+    const std::filesystem::path input{flags.input};
+    experiment =
+        parse_experiment(std::filesystem::is_directory(input) ? input / "experiment.yaml" : input);
+  }
+  for (const auto& [setting, text] : flags.given) setting->set(experiment, text);
+  if (!iperf_options.empty()) experiment.iperf_options = iperf_options;
+  check(experiment);
+  return experiment;
+}
+
+}  // namespace
+
+ExitCode command_run(const Args& args) {
+  CLI::App app{"Brings a lab up, runs the timed traffic test, leaves a bundle", "trafficlab run"};
+  app.footer(
+      "Words after -- go to the iperf3 client as they are.\n"
+      "Example: trafficlab run --duration 10s --parallel 4 -- --congestion cubic");
+  Flags flags;
+  app.add_option("SPEC", flags.input, "experiment file, or a bundle to repeat");
+  for (const Setting& setting : settings()) {
+    const auto take = [&flags, &setting](const std::string& text) {
+      flags.given.emplace_back(&setting, text);
+    };
+    if (setting.path == "traffic.reverse")
+      app.add_flag_callback(
+          std::string{setting.flag}, [take] { take("true"); }, "the server sends");
+    else
+      app.add_option_function<std::string>(std::string{setting.flag}, take,
+                                           std::string{setting.help});
+  }
+  app.add_option("--compose", flags.compose, "the lab");
+  app.add_option("--results", flags.results, "the folder where bundles land");
+  app.add_flag("--json", flags.as_json,
+               "the summary as JSON on stdout instead of the bundle's path");
+  const auto split = std::find(args.begin(), args.end(), "--");
+  if (const auto done = parse(app, {args.begin(), split})) return *done;
+  const Args iperf_options{split == args.end() ? split : split + 1, args.end()};
+
+  RunRequest request;
+  request.experiment = resolve(flags, iperf_options);
+  request.compose_file = flags.compose;
+  request.results = flags.results;
+  request.argv = {"trafficlab", "run"};
+  request.argv.insert(request.argv.end(), args.begin(), args.end());
+  StopSignals stop;
+  Progress progress{stderr};
+  const RunReport report = run_experiment(request, stop, progress);
+  fmt::print(stderr, "{}", report.summary);
+  if (flags.as_json)
+    fmt::print(
+        "{}\n",
+        nlohmann::json{{"bundle", report.bundle.native()}, {"outcome", report.outcome}}.dump(1));
+  else
+    fmt::print("{}\n", report.bundle.native());
+  return report.outcome.exit_code;
+}
+
+}  // namespace tl

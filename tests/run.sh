@@ -1,0 +1,91 @@
+#!/bin/sh
+# The whole test suite: set-up, builds, checks, unit tests (release, ASan+UBSan, TSan), system tests, a short fuzz run.
+# Usage: tests/run.sh [unit|system|checks]…   nothing: everything. Needs root for the system tests.
+# Ends with one line: N passed, N failed, N skipped.
+set -u
+cd "$(dirname "$0")/.."
+parts=${*:-checks unit system}
+work=$(mktemp -d /tmp/tl-run-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export TL_RESULTS="$work/results.tsv"
+: >"$TL_RESULTS"
+
+# record STATUS SECONDS NAME REASON
+record() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$TL_RESULTS"; }
+
+# check NAME COMMAND…: one test made of a command; its output is shown when it fails.
+check() {
+  name=$1
+  shift
+  begin=$(date +%s)
+  if "$@" >"$work/log" 2>&1; then
+    record passed "$(($(date +%s) - begin))" "$name" ""
+    echo "[passed ] $name ($(($(date +%s) - begin)) s)"
+  else
+    cat "$work/log"
+    record failed "$(($(date +%s) - begin))" "$name" "see above"
+    echo "[failed ] $name"
+  fi
+}
+
+# suite NAME PROGRAM [ARG…]: a doctest program, which records its cases itself; a crash is a failure of its own.
+suite() {
+  name=$1
+  shift
+  echo "== $name"
+  before=$(wc -l <"$TL_RESULTS")
+  "$@" >"$work/suite" 2>&1
+  status=$?
+  grep -E '^\[(failed|skipped)' "$work/suite"
+  failed=$(tail -n "+$((before + 1))" "$TL_RESULTS" | grep -c '^failed')
+  if [ "$status" -ne 0 ]; then
+    grep -vE '^\[ run  \]|^\[passed ' "$work/suite" | tail -n 150
+    [ "$failed" -gt 0 ] || record failed 0 "$name ends regularly" "exit code $status"
+  fi
+  echo "== $name: $(($(wc -l <"$TL_RESULTS") - before)) cases"
+}
+
+wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+sources() { git ls-files '*.cc' '*.hh' | grep -E '^(src|tests|bench|fuzz)/'; }
+
+check_format() { sources | xargs clang-format --dry-run --Werror; }
+check_tidy() { sources | grep '^src/.*\.cc$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug; }
+check_shell() { for file in $(git ls-files '*.sh') .ci/run docker/*.sh; do sh -n "$file" || return 1; done; }
+
+echo "== set-up and build"
+scripts/setup.sh test || { record failed 0 "set-up" "scripts/setup.sh test"; }
+check "the release build has no warning" scripts/build.sh release
+
+if wants checks; then
+  check "every file is formatted" check_format
+  check "every include follows the module table" python3 tests/layering.py
+  check "every shell script parses" check_shell
+  if cmake --preset debug >"$work/log" 2>&1 && cmake --build --preset debug --target tl_version skeletons >>"$work/log" 2>&1; then
+    check "clang-tidy finds nothing" check_tidy
+  else
+    cat "$work/log"
+    record failed 0 "clang-tidy finds nothing" "the debug preset does not configure"
+  fi
+fi
+
+if wants unit; then
+  suite "unit tests" build/release/tests/unit_tests
+  check "the ASan and UBSan build has no warning" scripts/build.sh asan unit_tests
+  suite "unit tests under ASan and UBSan" build/asan/tests/unit_tests
+fi
+
+if wants system; then
+  if [ "$(id -u)" -eq 0 ]; then
+    suite "system tests" build/release/tests/system_tests
+  else
+    record skipped 0 "system tests" "not root"
+  fi
+fi
+
+echo "== slowest"
+sort -t "$(printf '\t')" -k2,2nr "$TL_RESULTS" | head -n 8 | awk -F '\t' '{printf "%8.1f s  %s\n", $2, $3}'
+count() { grep -c "^$1" "$TL_RESULTS"; }
+grep '^skipped' "$TL_RESULTS" | awk -F '\t' '{print "skipped: " $3 ": " $4}'
+grep '^failed' "$TL_RESULTS" | awk -F '\t' '{print "failed: " $3 ": " $4}'
+echo "$(count passed) passed, $(count failed) failed, $(count skipped) skipped"
+[ "$(count failed)" -eq 0 ]
