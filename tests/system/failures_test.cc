@@ -1,0 +1,167 @@
+// Failures of the main job that must end well: one clear line, the right exit code, a clean host, a
+// bundle that says where and why.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/fd.hh"
+#include "support/lab_run.hh"
+#include "support/processes.hh"
+
+using namespace tl;
+using namespace tl::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int kUsage = 2, kMachine = 4, kTraffic = 5, kInterrupted = 130;
+
+// A run in the background whose stderr is read from a file.
+struct BackgroundRun {
+  BackgroundRun(const std::filesystem::path& folder, const Argv& args)
+      : log{folder / "stderr"},
+        output{open_fd(folder / "stdout", O_RDWR | O_CREAT | O_TRUNC)},
+        errors{open_fd(log, O_RDWR | O_CREAT | O_TRUNC)} {
+    ChildOptions options;
+    options.stdout_fd = output.get();
+    options.stderr_fd = errors.get();
+    child.emplace(lab_argv(folder / "results", args), options);
+  }
+  [[nodiscard]] bool said(const std::string& text) const {
+    return read_value(log).find(text) != std::string::npos;
+  }
+  // The manifest of the finished bundle.
+  [[nodiscard]] nlohmann::json manifest() const {
+    std::string path = read_value(log.parent_path() / "stdout");
+    path = path.substr(path.rfind('\n') + 1);
+    return read_json(std::filesystem::path{path} / "manifest.json");
+  }
+  std::filesystem::path log;
+  UniqueFd output, errors;
+  std::optional<Child> child;
+};
+
+std::string last_error_line(const LabRun& run) {
+  std::string text = run.err;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "failure: a signal in each phase ends with 130, a clean host and a bundle naming the phase") {
+  const auto before = inventory();
+  for (const char* phase : {"up", "arm", "traffic", "stop"}) {
+    for (const int number : {SIGINT, SIGTERM}) {
+      CAPTURE(phase);
+      CAPTURE(number);
+      const TemporaryFolder folder;
+      BackgroundRun run{folder.path(), {"--engine", "netns", "--duration", "2"}};
+      REQUIRE(eventually([&] { return run.said(std::string{"] "} + phase); }, 20s));
+      run.child->signal(number);
+      const auto status = run.child->wait(30s);
+      REQUIRE(status.has_value());
+      INFO(read_value(run.log));
+      CHECK(status->code == kInterrupted);
+      const nlohmann::json outcome = run.manifest().at("outcome");
+      CHECK(outcome.at("verdict") == "inconclusive");
+      CHECK(outcome.at("reason").get<std::string>().starts_with("interrupted by "));
+    }
+  }
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("failure: a killed server or client ends the run with 5 and names the service") {
+  for (const char* side : {"server", "client"}) {
+    CAPTURE(side);
+    const TemporaryFolder folder;
+    BackgroundRun run{folder.path(), {"--engine", "netns", "--duration", "20"}};
+    REQUIRE(eventually([&] { return run.said("] traffic"); }, 20s));
+    std::vector<pid_t> pids;
+    REQUIRE(eventually(
+        [&] {
+          return !(pids = descendants(run.child->pid(), std::string{"traffic "} + side)).empty();
+        },
+        5s));
+    ::kill(pids.front(), SIGKILL);
+    const auto status = run.child->wait(30s);
+    REQUIRE(status.has_value());
+    CHECK(status->code == kTraffic);
+    const nlohmann::json outcome = run.manifest().at("outcome");
+    CHECK(outcome.at("phase") == "traffic");
+    CHECK(outcome.at("verdict") == "fail");
+    CHECK(outcome.at("reason").get<std::string>().find(std::string{"iperf-"} + side) !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("failure: input that is wrong is refused with 2 before anything is made") {
+  const TemporaryFolder folder;
+  const auto refused = [&](const Argv& args, const std::string& expected) {
+    const LabRun run = run_lab(folder.path() / "results", args);
+    CAPTURE(printable(args));
+    CHECK(run.status.code == kUsage);
+    CHECK_MESSAGE(last_error_line(run).find(expected) != std::string::npos, run.err);
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "results"));
+  };
+  for (const char* duration : {"0", "-5", "1e9h", "1500ms", "x"})
+    refused({std::string{"--duration="} + duration}, "duration");
+  refused({"--port", "70000"}, "port '70000': expected a whole number from 1 to 65535");
+  refused({"--engine", "podman"}, "engine 'podman': expected auto, docker, netns");
+  refused({"--no-such-option"}, "--no-such-option");
+  write_file_atomic(folder.path() / "wrong.yaml", "name: x\ntraffic:\n  prot: udp\n");
+  refused({(folder.path() / "wrong.yaml").native()}, "wrong.yaml:3: unknown key 'traffic.prot'");
+  refused({(folder.path() / "absent.yaml").native()}, "absent.yaml: No such file or directory");
+}
+
+TEST_CASE("failure: a wrong filter or iperf option ends with 2 and leaves a bundle that says so") {
+  const TemporaryFolder folder;
+  const LabRun filter =
+      run_lab(folder.path(), {"--engine", "netns", "--duration", "1", "--filter", "tcp prot 80"});
+  INFO(filter.err);
+  CHECK(filter.status.code == kUsage);
+  const LabRun option = run_lab(
+      folder.path(), {"--engine", "netns", "--duration", "1", "--", "--no-such-iperf-option"});
+  CHECK(option.status.code == kUsage);
+  REQUIRE_FALSE(option.manifest.is_null());
+  CHECK(option.manifest.at("outcome").at("phase") == "preflight");
+}
+
+TEST_CASE("failure: a results folder that cannot be written ends with 4 and names it") {
+  const TemporaryFolder folder;
+  write_file_atomic(folder.path() / "file", "");
+  const LabRun run =
+      run_lab(folder.path() / "file" / "results", {"--engine", "netns", "--duration", "1"});
+  CHECK(run.status.code == kMachine);
+  CHECK_MESSAGE(run.err.find((folder.path() / "file").native()) != std::string::npos, run.err);
+}
+
+TEST_CASE("failure: without root the netns engine says what is lacking and ends with 4") {
+  const TemporaryFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  Argv argv{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+  const Argv run = lab_argv(folder.path() / "results", {"--engine", "netns", "--duration", "1"});
+  argv.insert(argv.end(), run.begin(), run.end());
+  const CommandResult result = run_command(argv, 30s);
+  CHECK(result.status.code == kMachine);
+  CHECK_MESSAGE(result.err.find("CAP_SYS_ADMIN") != std::string::npos, result.err);
+}
+
+TEST_CASE("failure: a full disk ends the run with a named cause and a clean host") {
+  const TemporaryFolder folder;
+  const auto before = inventory();
+  const std::filesystem::path small = folder.path() / "small";
+  std::filesystem::create_directory(small);
+  REQUIRE(::mount("tl-small", small.c_str(), "tmpfs", 0, "size=80m") == 0);
+  // Room enough for preflight, then less than the captures need.
+  const LabRun run = run_lab(
+      small, {"--engine", "netns", "--duration", "8", "--snaplen", "65535", "--bitrate", "500M"});
+  CHECK_MESSAGE((run.status.code == kMachine || run.status.code == 3), run.err);
+  CHECK_MESSAGE(run.err.find("No space left on device") != std::string::npos, run.err);
+  ::umount2(small.c_str(), MNT_DETACH);
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}

@@ -1,0 +1,80 @@
+// The main job end to end on the netns engine: real namespaces, real eBPF, real iperf.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "base/fd.hh"
+#include "support/bundle_checks.hh"
+
+using namespace tl;
+using namespace tl::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("netns: a run leaves a bundle whose every part is complete and consistent") {
+  const TemporaryFolder results;
+  const auto before = inventory();
+  const LabRun run = run_lab(results.path(), {"--engine", "netns", "--duration", "10"});
+  INFO(run.err);
+  REQUIRE(run.status.ok());
+  REQUIRE_FALSE(run.manifest.is_null());
+  CHECK(run.manifest.at("outcome").at("verdict") == "pass");
+  CHECK(run.manifest.at("schema") == "trafficlab.bundle/1");
+  check_dense_counters(run, 1000);
+  check_captures(run);
+  check_iperf(run);
+  check_checksums(run);
+  check_device_statistics(run);
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("netns: the server's counted bytes equal its device's statistics in 10 of 10 runs") {
+  const TemporaryFolder results;
+  const std::vector<Argv> variants{{},
+                                   {"--protocol", "udp", "--bitrate", "50M"},
+                                   {"--reverse"},
+                                   {"--parallel", "4"},
+                                   {"--interval", "1ms"}};
+  for (int i = 0; i < 10; ++i) {
+    Argv args{"--engine", "netns", "--duration", "1"};
+    const Argv& variant = variants[static_cast<std::size_t>(i) % variants.size()];
+    args.insert(args.end(), variant.begin(), variant.end());
+    const LabRun run = run_lab(results.path(), args);
+    INFO(printable(args) << "\n" << run.err);
+    REQUIRE(run.status.ok());
+    check_device_statistics(run);
+    check_dense_counters(run, 100);
+  }
+}
+
+TEST_CASE("netns: four labs at once all pass") {
+  const TemporaryFolder results;
+  std::vector<LabRun> runs(4);
+  std::vector<std::thread> threads;
+  for (LabRun& run : runs)
+    threads.emplace_back([&] {
+      run = run_lab(results.path(), {"--engine", "netns", "--duration", "3", "--bitrate", "100M"});
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const LabRun& run : runs) {
+    INFO(run.err);
+    CHECK(run.status.ok());
+    REQUIRE_FALSE(run.manifest.is_null());
+    check_device_statistics(run);
+    check_captures(run);
+  }
+}
+
+TEST_CASE("netns: a bundle given to run is repeated with the same experiment") {
+  const TemporaryFolder results;
+  const LabRun first = run_lab(results.path(), {"--engine", "netns", "--duration", "1", "--name",
+                                                "again", "--parallel", "2"});
+  REQUIRE(first.status.ok());
+  const LabRun second = run_lab(results.path(), {first.bundle.native()});
+  REQUIRE(second.status.ok());
+  CHECK(second.manifest.at("experiment") == first.manifest.at("experiment"));
+  CHECK(read_file(second.bundle / "experiment.yaml") ==
+        read_file(first.bundle / "experiment.yaml"));
+}
