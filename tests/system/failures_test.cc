@@ -2,12 +2,15 @@
 // bundle that says where and why.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <random>
 
 #include "base/fd.hh"
+#include "support/kills.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 
@@ -164,4 +167,16 @@ TEST_CASE("failure: a full disk ends the run with a named cause and a clean host
   CHECK_MESSAGE(run.err.find("No space left on device") != std::string::npos, run.err);
   ::umount2(small.c_str(), MNT_DETACH);
   CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("failure: 15 kills at random times on the netns engine leave nothing") {
+  const std::uint64_t seed = std::random_device{}();
+  const KillCounts counts =
+      kill_at_random({"--engine", "netns", "--duration", "2"}, 15, 3500ms, seed);
+  MESSAGE(
+      fmt::format("netns, seed {}: {} kills, {} things left behind, {} bundles without an outcome",
+                  seed, counts.kills, counts.left_behind, counts.without_manifest));
+  CHECK(counts.kills == 15);
+  CHECK(counts.left_behind == 0);
+  CHECK(counts.without_manifest == 0);
 }

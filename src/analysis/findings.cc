@@ -1,0 +1,140 @@
+#include "analysis/findings.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/series_check.hh"
+#include "base/errors.hh"
+#include "base/fd.hh"
+#include "bundle/iperf_result.hh"
+
+namespace tl {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Collects the parts of one bundle's findings.
+class Finder {
+ public:
+  explicit Finder(const fs::path& folder) : folder_{folder} {}
+
+  Findings find() {
+    findings_.document = {{"schema", "trafficlab.summary/1"}};
+    traffic();
+    counters();
+    captures();
+    return std::move(findings_);
+  }
+
+ private:
+  void problem(std::string text) { findings_.problems.push_back(std::move(text)); }
+
+  // A JSON file of the bundle, or null with a problem noted.
+  json read(const fs::path& file) {
+    try {
+      return json::parse(read_file(folder_ / file));
+    } catch (const std::exception& e) {
+      problem(fmt::format("read {}: {}", file.native(), e.what()));
+      return nullptr;
+    }
+  }
+
+  void traffic() {
+    const IperfResult client = read_iperf(folder_ / "iperf/client.json");
+    const IperfResult server = read_iperf(folder_ / "iperf/server.json");
+    for (const auto& [side, result] : {std::pair{"client", &client}, std::pair{"server", &server}})
+      if (result->error) problem(fmt::format("iperf {}: {}", side, *result->error));
+    // The receiver's own count of what arrived is the goodput; the sender's may still have been in
+    // flight.
+    const std::uint64_t received = std::max(client.bytes_received, server.bytes_received);
+    json& out = findings_.document["traffic"];
+    out["bytes_sent"] = client.bytes_sent;
+    out["bytes_received"] = received;
+    out["seconds"] = client.seconds;
+    out["goodput_bps"] =
+        client.seconds > 0 ? json(static_cast<double>(received) * 8 / client.seconds) : json();
+    out["retransmits"] = client.retransmits ? json(*client.retransmits) : json();
+  }
+
+  void counters() {
+    const json account = read("counters/counters.json");
+    if (!account.is_object()) return;
+    json& out = findings_.document["counters"];
+    const auto interval_ns = account.at("interval_ns").get<std::int64_t>();
+    out["interval_ns"] = interval_ns;
+    out["losses"] = account.at("losses");
+    for (const char* name : {"total.csv", "container.csv", "device.csv", "port.csv"}) {
+      const SeriesCheck check = check_series(folder_ / "counters" / name, interval_ns);
+      for (const std::string& text : check.problems) problem(text);
+      out["rows"][name] = check.series.empty() ? 0 : check.series.begin()->second.rows;
+      if (std::string_view{name} == "container.csv") services(account, check);
+    }
+  }
+
+  // Per service: what was counted, and whether it is what the device's own statistics say.
+  void services(const json& account, const SeriesCheck& check) {
+    for (const json& point : account.at("points")) {
+      const auto name = point.at("service").get<std::string>();
+      const auto series = check.series.find(name);
+      if (series == check.series.end()) {
+        problem(fmt::format("counters: no series for service {}", name));
+        continue;
+      }
+      std::uint64_t device_rx = 0, device_tx = 0;
+      for (const json& device : point.at("devices")) {
+        if (device.at("name") == "lo") continue;
+        device_rx += change(device, "rx_bytes");
+        device_tx += change(device, "tx_bytes");
+      }
+      const CounterValues& sum = series->second.sum;
+      findings_.document["services"][name] = {
+          {"rx_bytes", sum.rx_bytes},           {"rx_packets", sum.rx_packets},
+          {"tx_bytes", sum.tx_bytes},           {"tx_packets", sum.tx_packets},
+          {"device_rx_bytes", device_rx},       {"device_tx_bytes", device_tx},
+          {"rx_wire_bytes", sum.rx_wire_bytes}, {"tx_wire_bytes", sum.tx_wire_bytes}};
+      if (sum.rx_bytes != device_rx || sum.tx_bytes != device_tx)
+        problem(fmt::format("{}: counted {} bytes in and {} out, its devices {} and {}", name,
+                            sum.rx_bytes, sum.tx_bytes, device_rx, device_tx));
+    }
+  }
+
+  static std::uint64_t change(const json& device, const char* key) {
+    return device.at("statistics_after").at(key).get<std::uint64_t>() -
+           device.at("statistics_before").at(key).get<std::uint64_t>();
+  }
+
+  void captures() {
+    json& out = findings_.document["captures"];
+    out = json::object();
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator{folder_ / "captures"})
+      if (entry.path().native().ends_with(".capture.json"))
+        files.push_back(entry.path().lexically_relative(folder_));
+    std::sort(files.begin(), files.end());
+    if (files.empty()) problem("captures: none was made");
+    for (const fs::path& file : files) {
+      const json account = read(file);
+      if (!account.is_object()) continue;
+      std::string name = file.filename().native();
+      name.resize(name.size() - std::string_view{".capture.json"}.size());
+      for (const char* key : {"received", "written", "kernel_dropped", "unexplained"})
+        out[name][key] = account.at(key);
+      if (account.at("unexplained") != 0)
+        problem(fmt::format("capture {}: {} packets unexplained", name,
+                            account.at("unexplained").dump()));
+      if (account.value("outcome", "ok") != "ok")
+        problem(fmt::format("capture {}: {}", name, account.value("reason", "partial")));
+    }
+  }
+
+  fs::path folder_;
+  Findings findings_;
+};
+
+}  // namespace
+
+Findings find(const fs::path& folder) { return Finder{folder}.find(); }
+
+}  // namespace tl
