@@ -15,7 +15,9 @@ struct Command {
 };
 
 constexpr std::array kCommands{
+    Command{"run", "bring a lab up, run the timed traffic test, leave a bundle", tl::command_run},
     Command{"doctor", "whether this machine can do the main job", tl::command_doctor},
+    Command{"gc", "remove what dead runs left on this host", tl::command_gc},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 

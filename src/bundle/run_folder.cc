@@ -21,7 +21,8 @@ void to_json(nlohmann::json& j, const Outcome& o) {
 }
 
 RunFolder::RunFolder(const fs::path& results, const std::string& name, std::int64_t started_ns,
-                     uid_t owner, gid_t group) {
+                     uid_t owner, gid_t group,
+                     const std::function<void(const fs::path&)>& announce) {
   std::error_code error;
   fs::create_directories(results, error);
   const fs::path root = fs::canonical(results, error);
@@ -34,6 +35,7 @@ RunFolder::RunFolder(const fs::path& results, const std::string& name, std::int6
     path_ = final_path_;
     path_ += ".partial";
     if (fs::exists(final_path_)) continue;
+    if (announce) announce(path_);
     if (::mkdir(path_.c_str(), 0755) == 0) break;
     if (errno != EEXIST) throw_errno("make run folder", path_.native());
   }

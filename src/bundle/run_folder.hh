@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -29,8 +30,10 @@ class RunFolder {
   // Makes results/STAMP-NAME.partial with its subfolders, which belong to owner:group. STAMP is
   // `started_ns` as 20260131T235959Z; a name that is taken gets -2, -3, …. Throws MachineError when
   // `results` is not writable.
+  // `announce` hears the folder's path before it is made, so that it can be recorded.
   RunFolder(const std::filesystem::path& results, const std::string& name, std::int64_t started_ns,
-            uid_t owner, gid_t group);
+            uid_t owner, gid_t group,
+            const std::function<void(const std::filesystem::path&)>& announce = {});
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   // Where the bundle will be once finished.

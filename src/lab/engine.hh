@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include "base/process.hh"
 #include "base/signals.hh"
+#include "lab/subnet.hh"
 
 namespace tl {
 
@@ -24,7 +26,10 @@ struct LabRequest {
   std::filesystem::path compose_file;
   std::string run_id;  // short, unique, [a-z0-9]; every name on the host is tl-<run_id>…
   std::map<std::string, std::string> variables;
-  std::filesystem::path log_folder;  // one file a service is written here
+  std::filesystem::path log_folder;   // one file a service is written here
+  std::vector<Subnet> taken_subnets;  // of other labs and of this host: not to be used
+  // Writes a resource into the run's journal; called before it is made.
+  std::function<void(const std::string& key, const std::string& value)> record;
 };
 
 // A service that is up. Its pid is the one of the host's pid namespace.

@@ -9,6 +9,8 @@
 #include "base/clock.hh"
 #include "base/fd.hh"
 #include "base/version.hh"
+#include "lab/journal.hh"
+#include "run/describe.hh"
 #include "run/host_facts.hh"
 #include "run/sequence.hh"
 #include "spec/parse.hh"
@@ -81,11 +83,17 @@ nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence
 RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
   const std::int64_t started_ns = realtime_ns();
   const bool is_root = ::geteuid() == 0;
-  RunFolder folder{request.results, request.experiment.name, started_ns,
-                   is_root ? kNobody : ::geteuid(), is_root ? kNobody : ::getegid()};
+  Journal journal{new_run_id()};
+  RunFolder folder{
+      request.results,
+      request.experiment.name,
+      started_ns,
+      is_root ? kNobody : ::geteuid(),
+      is_root ? kNobody : ::getegid(),
+      [&](const std::filesystem::path& path) { journal.record("run_folder", path.native()); }};
   write_file_atomic(folder.path() / "experiment.yaml", write_experiment(request.experiment));
   RunReport report;
-  Sequence sequence{request, new_run_id(), folder, stop, progress};
+  Sequence sequence{request, journal, folder, stop, progress};
   execute(sequence, report.outcome);
 
   progress.phase("report", "checking the evidence");

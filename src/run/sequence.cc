@@ -12,7 +12,7 @@
 #include "base/fd.hh"
 #include "base/units.hh"
 #include "bundle/traffic_order.hh"
-#include "lab/leftovers.hh"
+#include "run/clean.hh"
 #include "run/doctor.hh"
 
 namespace tl {
@@ -55,10 +55,10 @@ std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> live_totals(const
 
 }  // namespace
 
-Sequence::Sequence(const RunRequest& request, std::string run_id, RunFolder& folder,
+Sequence::Sequence(const RunRequest& request, Journal& journal, RunFolder& folder,
                    StopSignals& stop, Progress& progress)
     : request_{request},
-      run_id_{std::move(run_id)},
+      journal_{journal},
       folder_{folder},
       stop_{stop},
       progress_{progress},
@@ -97,8 +97,9 @@ void Sequence::preflight() {
 
 void Sequence::clean() {
   begin("clean", "removing what dead runs left");
-  for (const std::string& removed : collect_leftovers().removed)
-    progress_.note("removed " + removed);
+  const Cleaned cleaned = clean_up();
+  for (const std::string& line : cleaned.removed) progress_.note("removed " + line);
+  for (const std::string& line : cleaned.problems) progress_.note("could not clean up: " + line);
 }
 
 void Sequence::up() {
@@ -109,12 +110,17 @@ void Sequence::up() {
   const bool is_root = ::geteuid() == 0;
   LabRequest lab;
   lab.compose_file = request_.compose_file;
-  lab.run_id = run_id_;
+  lab.run_id = journal_.run_id();
   lab.log_folder = folder_.path() / "logs";
-  lab.variables = {{"TRAFFICLAB_RUN_ID", run_id_},
+  lab.variables = {{"TRAFFICLAB_RUN_ID", journal_.run_id()},
                    {"TRAFFICLAB_RUN_FOLDER", folder_.path().native()},
                    {"TRAFFICLAB_UID", std::to_string(is_root ? kNobody : ::geteuid())},
                    {"TRAFFICLAB_GID", std::to_string(is_root ? kNobody : ::getegid())}};
+  const UniqueFd allocation = lock_allocation();
+  lab.taken_subnets = taken_subnets();
+  lab.record = [this](const std::string& key, const std::string& value) {
+    journal_.record(key, value);
+  };
   services_ = engine_->up(lab, stop_);
   for (const Service& s : services_)
     (void)expect(s.name + ".ready", s.name + " to be ready", kReadyLimit);
@@ -122,7 +128,7 @@ void Sequence::up() {
 
 Plan Sequence::make_plan() const {
   Plan plan;
-  plan.run_id = run_id_;
+  plan.run_id = journal_.run_id();
   plan.ports = {request_.experiment.port};
   plan.interval = request_.experiment.interval;
   plan.snaplen_bytes = request_.experiment.snaplen_bytes;
@@ -285,7 +291,7 @@ nlohmann::json Sequence::record() const {
     services[s.name]["signal"] = end->second.status.signal;
     services[s.name]["out_of_memory"] = end->second.out_of_memory;
   }
-  return {{"run_id", run_id_},
+  return {{"run_id", journal_.run_id()},
           {"engine",
            {{"name", engine_ ? engine_->name() : ""},
             {"reason", engine_reason_},

@@ -12,13 +12,14 @@
 #include "bundle/control.hh"
 #include "bundle/plan.hh"
 #include "lab/engine.hh"
+#include "lab/journal.hh"
 #include "run/run.hh"
 
 namespace tl {
 
 class Sequence {
  public:
-  Sequence(const RunRequest& request, std::string run_id, RunFolder& folder, StopSignals& stop,
+  Sequence(const RunRequest& request, Journal& journal, RunFolder& folder, StopSignals& stop,
            Progress& progress);
 
   void preflight();  // doctor's checks, iperf's options
@@ -51,7 +52,7 @@ class Sequence {
   void show_live(std::int64_t gate_ns);
 
   const RunRequest& request_;
-  std::string run_id_;
+  Journal& journal_;
   RunFolder& folder_;
   StopSignals& stop_;
   Progress& progress_;

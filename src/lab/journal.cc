@@ -1,0 +1,93 @@
+#include "lab/journal.hh"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/errors.hh"
+
+namespace tl {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path journal_path(const std::string& run_id) { return journal_folder() / (run_id + ".json"); }
+
+}  // namespace
+
+fs::path journal_folder() {
+  fs::path folder = "/run/trafficlab";
+  if (::geteuid() != 0) {
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    folder = runtime != nullptr ? fs::path{runtime} / "trafficlab"
+                                : fs::path{"/tmp/trafficlab-" + std::to_string(::geteuid())};
+  }
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    throw_errno("make journal folder", folder.native());
+  struct stat info {};
+  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid())
+    throw MachineError{"use journal folder " + folder.native() + ": it belongs to somebody else"};
+  return folder;
+}
+
+Journal::Journal(std::string run_id)
+    : run_id_{std::move(run_id)},
+      path_{journal_path(run_id_)},
+      file_{open_fd(path_, O_RDWR | O_CREAT | O_EXCL, 0600)} {
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) throw_errno("lock journal", path_.native());
+  record("run_id", run_id_);
+}
+
+Journal::~Journal() {
+  if (!keep_) ::unlink(path_.c_str());
+}
+
+// In place, not by rename: the lock belongs to this very file. One write(2) of a few hundred bytes;
+// a reader takes a journal only after its writer has died.
+void Journal::record(const std::string& key, const nlohmann::json& value) {
+  facts_[key] = value;
+  const std::string text = facts_.dump() + "\n";
+  if (::pwrite(file_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+      ::ftruncate(file_.get(), static_cast<off_t>(text.size())) != 0)
+    throw_errno("write journal", path_.native());
+}
+
+std::vector<JournalEntry> list_journals() {
+  std::vector<JournalEntry> entries;
+  for (const fs::directory_entry& file : fs::directory_iterator{journal_folder()}) {
+    if (file.path().extension() != ".json") continue;
+    JournalEntry entry;
+    entry.run_id = file.path().stem().native();
+    entry.lock = UniqueFd{::open(file.path().c_str(), O_RDWR | O_CLOEXEC)};
+    if (!entry.lock.valid()) continue;  // its run ended just now
+    entry.alive = ::flock(entry.lock.get(), LOCK_EX | LOCK_NB) != 0;
+    if (entry.alive) entry.lock = UniqueFd{};
+    entry.facts = nlohmann::json::parse(read_value(file.path()), nullptr, false);
+    if (!entry.facts.is_object()) entry.facts = nlohmann::json::object();
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+void forget_journal(const std::string& run_id) { ::unlink(journal_path(run_id).c_str()); }
+
+std::vector<Subnet> taken_subnets() {
+  std::vector<Subnet> taken = local_subnets();
+  for (const JournalEntry& entry : list_journals())
+    if (entry.alive && entry.facts.contains("subnet"))
+      taken.push_back(parse_subnet(entry.facts.at("subnet").get<std::string>()));
+  return taken;
+}
+
+UniqueFd lock_allocation() {
+  UniqueFd lock = open_fd(journal_folder() / "allocation.lock", O_RDWR | O_CREAT, 0600);
+  while (::flock(lock.get(), LOCK_EX) != 0)
+    if (errno != EINTR) throw_errno("lock", "allocation of subnets");
+  return lock;
+}
+
+}  // namespace tl
