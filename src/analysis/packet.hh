@@ -63,7 +63,7 @@ enum class StopReason : std::uint8_t {
 
 struct Stop {
   StopReason reason = StopReason::end;
-  std::uint64_t offset = 0;        // of the record that ended it, in the (decompressed) stream
+  std::uint64_t offset = 0;        // where: that record, or the end, in the (decompressed) stream
   std::uint64_t packet_index = 0;  // packets read before it
   std::string detail;              // for people; empty at a clean end
 
