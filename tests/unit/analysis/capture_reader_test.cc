@@ -1,0 +1,314 @@
+#include "analysis/capture_reader.hh"
+
+#include <doctest/doctest.h>
+#include <lz4frame.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <cstring>
+
+#include "base/errors.hh"
+#include "support/capture_maker.hh"
+
+using namespace tl;
+using namespace tl::test;
+
+namespace {
+
+constexpr std::int64_t kStart = 1'700'000'000'123'456'789;
+
+struct Read {
+  std::vector<MadePacket> packets;
+  std::vector<std::uint16_t> flags;
+  std::vector<std::uint16_t> link_types;
+  std::vector<Interface> interfaces;
+  CaptureFormat format;
+  Stop stop;
+};
+
+Read read_all(const Bytes& bytes) {
+  CaptureReader reader{memory_source(bytes), "test"};
+  Read read;
+  for (auto batch = reader.next_batch(); !batch.empty(); batch = reader.next_batch())
+    for (const Packet& packet : batch) {
+      read.packets.push_back({packet.time_ns,
+                              Bytes(packet.data, packet.data + packet.captured_bytes),
+                              packet.length_bytes, packet.interface});
+      read.flags.push_back(packet.flags);
+      read.link_types.push_back(packet.link_type);
+    }
+  read.interfaces = reader.interfaces();
+  read.format = reader.format();
+  read.stop = reader.stop();
+  return read;
+}
+
+std::vector<MadePacket> some_packets(std::size_t count) {
+  std::vector<MadePacket> packets;
+  for (std::size_t i = 0; i < count; ++i)
+    packets.push_back({kStart + static_cast<std::int64_t>(i) * 1000,
+                       ethernet(ipv4("198.18.0.1", "198.18.0.2", 17, udp(1, 2, i % 1400)))});
+  return packets;
+}
+
+void check_same(const std::vector<MadePacket>& made, const Read& read, std::int64_t unit_ns) {
+  REQUIRE(read.packets.size() == made.size());
+  bool same = true;
+  for (std::size_t i = 0; i < made.size(); ++i)
+    same = same && read.packets[i].bytes == made[i].bytes &&
+           read.packets[i].length == made[i].bytes.size() &&
+           read.packets[i].time_ns == made[i].time_ns / unit_ns * unit_ns;
+  CHECK(same);
+  CHECK(read.stop.clean());
+  CHECK(read.stop.packet_index == made.size());
+}
+
+Bytes gzipped(const Bytes& bytes) {
+  z_stream stream{};
+  REQUIRE(::deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  Bytes out(::deflateBound(&stream, bytes.size()));
+  stream.next_in = const_cast<Bytef*>(bytes.data());
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = out.data();
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(::deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  return out;
+}
+
+Bytes zstded(const Bytes& bytes) {
+  Bytes out(::ZSTD_compressBound(bytes.size()));
+  out.resize(::ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
+  return out;
+}
+
+Bytes lz4ed(const Bytes& bytes) {
+  Bytes out(::LZ4F_compressFrameBound(bytes.size(), nullptr));
+  out.resize(::LZ4F_compressFrame(out.data(), out.size(), bytes.data(), bytes.size(), nullptr));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("R-7 pcap files of every byte order, resolution and record size read back exactly") {
+  const auto made = some_packets(3000);  // more than one buffer, more than one batch
+  for (const bool big_endian : {false, true})
+    for (const bool nanoseconds : {false, true})
+      for (const bool modified : {false, true}) {
+        CAPTURE(big_endian);
+        CAPTURE(nanoseconds);
+        CAPTURE(modified);
+        PcapOptions options;
+        options.big_endian = big_endian;
+        options.nanoseconds = nanoseconds;
+        options.modified = modified;
+        const Read read = read_all(pcap_file(made, options));
+        check_same(made, read, nanoseconds && !modified ? 1 : 1000);
+        CHECK(read.format.byte_order == (big_endian ? "big" : "little"));
+        CHECK(read.format.name == (modified ? "pcap-modified" : "pcap"));
+      }
+}
+
+TEST_CASE("R-7 gzip, zstd and lz4 are recognised by their first bytes, several members in a row") {
+  const auto made = some_packets(3000);
+  const Bytes whole = pcap_file(made);
+  const Bytes first(whole.begin(), whole.begin() + 100'001),
+      rest(whole.begin() + 100'001, whole.end());
+  for (const auto& compress : {gzipped, zstded, lz4ed}) {
+    check_same(made, read_all(compress(whole)), 1);
+    check_same(made, read_all(compress(first) + compress(rest)), 1);
+  }
+  CHECK(read_all(gzipped(whole)).format.compression == "gzip");
+  CHECK(read_all(zstded(whole)).format.compression == "zstd");
+  CHECK(read_all(lz4ed(whole)).format.compression == "lz4");
+}
+
+TEST_CASE("compressed data that ends early gives what was there and says so") {
+  const auto made = some_packets(3000);
+  for (const auto& compress : {gzipped, zstded, lz4ed}) {
+    Bytes bytes = compress(pcap_file(made));
+    bytes.resize(bytes.size() - 10);
+    const Read read = read_all(bytes);
+    CHECK(read.stop.reason == StopReason::unreadable);
+    CHECK(read.stop.detail.find("ends early") != std::string::npos);
+    CHECK(read.packets.size() <= made.size());
+  }
+}
+
+TEST_CASE("R-7 pcapng: sections, interfaces, units, offsets and all four packet blocks") {
+  for (const bool big_endian : {false, true}) {
+    CAPTURE(big_endian);
+    PcapngMaker maker{big_endian};
+    const Bytes frame = arp();
+    Bytes flags_value;
+    maker.put(flags_value, 2, 4);  // outbound
+    maker.section()
+        .interface({.name = "eth0"})
+        .interface({.link_type = 101, .snaplen = 64, .time_resolution = std::uint8_t{9}})
+        .interface({.time_resolution = std::uint8_t{0x80 | 10}, .time_offset_s = 1000})
+        .enhanced(0, 1'000'001, frame)
+        .enhanced(1, 1'000'000'001, frame, 9000, maker.option(2, flags_value))
+        .block(0x0BAD, Bytes(1001, 7))
+        .enhanced(2, 1024 + 512, frame)
+        .obsolete(0, 7, frame)
+        .simple(frame)
+        .statistics(1, 12, 3)
+        .section()
+        .interface({.link_type = 113, .time_resolution = std::uint8_t{12}})
+        .enhanced(0, 5'000'000'001'999, frame);
+    const Read read = read_all(maker.bytes());
+    CHECK(read.stop.clean());
+    REQUIRE(read.packets.size() == 6);
+    CHECK(read.packets[0].time_ns == 1'000'001'000);
+    CHECK(read.packets[1].time_ns == 1'000'000'001);
+    CHECK(read.packets[1].length == 9000);
+    CHECK(read.link_types[1] == 101);
+    CHECK(read.flags[1] == kOutbound);
+    CHECK(read.packets[2].time_ns == 1'001'500'000'000);
+    CHECK(read.packets[3].time_ns == 7000);
+    CHECK(read.flags[4] == kNoTime);
+    CHECK(read.packets[4].bytes == frame);
+    CHECK(read.packets[5].time_ns == 5'000'000'001);
+    CHECK(read.packets[5].interface == 3);
+    REQUIRE(read.interfaces.size() == 4);
+    CHECK(read.interfaces[0].name == "eth0");
+    CHECK(read.interfaces[1].statistics.received == 12);
+    CHECK(read.interfaces[1].statistics.dropped == 3);
+    CHECK(read.interfaces[3].section == 1);
+  }
+}
+
+TEST_CASE("a simple packet block is cut at the snapshot length of the first interface") {
+  PcapngMaker maker;
+  maker.section().interface({.snaplen = 20}).simple(Bytes(20, 1), 60);
+  const Read read = read_all(maker.bytes());
+  REQUIRE(read.packets.size() == 1);
+  CHECK(read.packets[0].bytes.size() == 20);
+  CHECK(read.packets[0].length == 60);
+}
+
+TEST_CASE("R-6 a file cut at any byte gives the whole packets before it, and where it was cut") {
+  const auto made = some_packets(3);
+  PcapngMaker maker;
+  maker.section().interface({.time_resolution = std::uint8_t{9}});
+  std::vector<std::size_t> ends{24};
+  Bytes classic = pcap_header({});
+  for (const MadePacket& packet : made) {
+    classic = classic + pcap_record(packet, {});
+    ends.push_back(classic.size());
+    maker.enhanced(0, static_cast<std::uint64_t>(packet.time_ns), packet.bytes);
+  }
+  for (std::size_t size = 24; size <= classic.size(); ++size) {
+    const Read read = read_all(Bytes(classic.begin(), classic.begin() + static_cast<long>(size)));
+    std::size_t whole = 0;
+    while (whole + 1 < ends.size() && ends[whole + 1] <= size) ++whole;
+    REQUIRE(read.packets.size() == whole);
+    REQUIRE(read.stop.clean() == (size == ends[whole]));
+    REQUIRE(read.stop.offset == ends[whole]);
+    REQUIRE(read.stop.packet_index == whole);
+  }
+  const Bytes& next = maker.bytes();
+  for (std::size_t size = 28; size < next.size(); ++size) {
+    const Read read = read_all(Bytes(next.begin(), next.begin() + static_cast<long>(size)));
+    REQUIRE(read.packets.size() < made.size());
+  }
+}
+
+TEST_CASE("R-6 an impossible record ends reading with its offset and what came before") {
+  const auto made = some_packets(2);
+  Bytes bytes = pcap_file(made);
+  const std::size_t offset = bytes.size();
+  Bytes bad = pcap_record({kStart, Bytes(60, 1)}, {});
+  bad[8] = bad[9] = bad[10] = bad[11] = 0xFF;
+  const Read read = read_all(bytes + bad + pcap_record(made[0], {}));
+  CHECK(read.packets.size() == 2);
+  CHECK(read.stop.reason == StopReason::damaged);
+  CHECK(read.stop.offset == offset);
+  CHECK(read.stop.packet_index == 2);
+}
+
+TEST_CASE("R-6 joined capture files are recognised where the second begins") {
+  const auto made = some_packets(2);
+  PcapOptions big;
+  big.big_endian = true;
+  for (const Bytes& second : {pcap_file(made), pcap_file(made, big)}) {
+    const Bytes first = pcap_file(made);
+    const Read read = read_all(first + second);
+    CHECK(read.packets.size() == 2);
+    CHECK(read.stop.reason == StopReason::joined);
+    CHECK(read.stop.offset == first.size());
+  }
+}
+
+TEST_CASE("seconds are unsigned until 2106, and impossible fractions are marked") {
+  const Bytes frame = arp();
+  PcapOptions micro;
+  micro.nanoseconds = false;
+  Bytes late = pcap_record({std::int64_t{0xFFFFFFFF} * 1'000'000'000, frame}, micro);
+  Bytes slipped = pcap_record({100'000'000'000, frame}, micro);
+  const std::uint32_t too_many = 1'500'000;
+  std::memcpy(slipped.data() + 4, &too_many, 4);
+  const Read read = read_all(pcap_header(micro) + late + slipped);
+  REQUIRE(read.packets.size() == 2);
+  CHECK(read.packets[0].time_ns == 4'294'967'295'000'000'000);
+  CHECK(read.packets[1].time_ns == 101'500'000'000);
+  CHECK(read.flags[1] == kTimeNormalised);
+
+  Bytes impossible = pcap_record({100'000'000'000, frame}, {});
+  const std::uint32_t over = 1'000'000'000;
+  std::memcpy(impossible.data() + 4, &over, 4);
+  CHECK(read_all(pcap_header({}) + impossible).flags.at(0) == kNoTime);
+}
+
+TEST_CASE("more captured bytes than the packet or the snapshot length has are kept and marked") {
+  PcapOptions options;
+  options.snaplen = 50;
+  const Read read = read_all(pcap_file({{kStart, Bytes(60, 1), 40}}, options));
+  REQUIRE(read.packets.size() == 1);
+  CHECK(read.packets[0].bytes.size() == 60);
+  CHECK(read.flags[0] == (kCaplenOverLength | kCaplenOverSnaplen));
+}
+
+TEST_CASE("what is not a capture is refused with a reason, an empty capture is not") {
+  const auto message = [](const Bytes& bytes) -> std::string {
+    try {
+      read_all(bytes);
+      return "accepted";
+    } catch (const UsageError& e) {
+      return e.what();
+    }
+  };
+  CHECK(message({}).find("the file is empty") != std::string::npos);
+  CHECK(message(Bytes(100, 'x')).find("not a capture file") != std::string::npos);
+  Bytes header = pcap_header({});
+  CHECK(message(header) == "accepted");
+  header.resize(20);
+  CHECK(message(header).find("ends inside its header") != std::string::npos);
+  CHECK_THROWS_AS((void)CaptureReader::open("/nonexistent/x.pcap"), UsageError);
+  CHECK_THROWS_AS((void)CaptureReader::open("/tmp"), UsageError);
+}
+
+TEST_CASE("records larger than the buffer and files larger than it read whole") {
+  PcapOptions options;
+  options.link_type = 231;  // D-Bus: packets of up to 128 MiB
+  std::vector<MadePacket> made{{kStart, Bytes(3'000'000, 1)}, {kStart, Bytes(10, 2)}};
+  const Read read = read_all(pcap_file(made, options));
+  check_same(made, read, 1);
+}
+
+TEST_CASE("pcapng damage: unknown interface, differing lengths, short blocks") {
+  const auto stop_of = [](const PcapngMaker& maker) { return read_all(maker.bytes()).stop; };
+  PcapngMaker unknown;
+  unknown.section().interface({}).enhanced(0, 1, arp()).enhanced(5, 1, arp());
+  CHECK(stop_of(unknown).reason == StopReason::damaged);
+  CHECK(stop_of(unknown).packet_index == 1);
+  PcapngMaker differing;
+  differing.section().interface({}).enhanced(0, 1, arp());
+  Bytes bytes = differing.bytes();
+  bytes.back() ^= 1;
+  CHECK(read_all(bytes).stop.reason == StopReason::damaged);
+  PcapngMaker brief;
+  brief.section().interface({}).block(6, Bytes(8, 0));
+  CHECK(stop_of(brief).reason == StopReason::damaged);
+}
