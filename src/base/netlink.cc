@@ -40,7 +40,8 @@ T value_of(const rtattr& a) {
 
 // Sends one dump request and calls visit(header) for every message of the answer.
 template <class Body>
-void dump(std::uint16_t type, const Body& body, const std::function<void(const nlmsghdr&)>& visit) {
+void dump(const UniqueFd& socket, std::uint16_t type, const Body& body,
+          const std::function<void(const nlmsghdr&)>& visit) {
   struct {
     nlmsghdr header;
     Body body;
@@ -49,8 +50,6 @@ void dump(std::uint16_t type, const Body& body, const std::function<void(const n
   request.header.nlmsg_type = type;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.body = body;
-  const UniqueFd socket{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
-  if (!socket.valid()) throw_errno("open", "rtnetlink socket");
   if (::send(socket.get(), &request, sizeof request, 0) < 0)
     throw_errno("send", "rtnetlink request");
   alignas(nlmsghdr) std::array<char, 65536> buffer;
@@ -110,11 +109,19 @@ void apply(Link& link, const rtattr& a) {
 
 }  // namespace
 
-std::vector<Link> list_links() {
+UniqueFd open_rtnetlink() {
+  UniqueFd socket{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
+  if (!socket.valid()) throw_errno("open", "rtnetlink socket");
+  return socket;
+}
+
+std::vector<Link> list_links() { return list_links(open_rtnetlink()); }
+
+std::vector<Link> list_links(const UniqueFd& rtnetlink) {
   std::vector<Link> links;
   ifinfomsg wanted{};
   wanted.ifi_family = AF_UNSPEC;
-  dump(RTM_GETLINK, wanted, [&](const nlmsghdr& h) {
+  dump(rtnetlink, RTM_GETLINK, wanted, [&](const nlmsghdr& h) {
     const auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(&h));
     Link link;
     link.ifindex = info->ifi_index;
@@ -130,7 +137,7 @@ std::vector<Address> list_addresses() {
   std::vector<Address> addresses;
   ifaddrmsg wanted{};
   wanted.ifa_family = AF_UNSPEC;
-  dump(RTM_GETADDR, wanted, [&](const nlmsghdr& h) {
+  dump(open_rtnetlink(), RTM_GETADDR, wanted, [&](const nlmsghdr& h) {
     const auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(&h));
     Address address{static_cast<int>(info->ifa_index), "", info->ifa_prefixlen,
                     info->ifa_family == AF_INET6};

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.hh"
+
 namespace tl {
 
 // rtnl_link_stats64: bytes and packets as the driver counts them, 64 bit.
@@ -30,8 +32,14 @@ struct Link {
   LinkStatistics statistics;
 };
 
+// A socket bound to the namespace of the thread that opens it: to be read from anywhere, also
+// without privileges.
+UniqueFd open_rtnetlink();
+
 // All devices, in the kernel's order. Throws MachineError.
 std::vector<Link> list_links();
+// The same for the namespace in which the socket was opened.
+std::vector<Link> list_links(const UniqueFd& rtnetlink);
 
 struct Address {
   int ifindex = 0;

@@ -1,0 +1,48 @@
+/* The few kernel types that the counters read, with only the fields they use. CO-RE relocates each access to the
+ * running kernel's layout, so neither kernel headers nor the build host's BTF are needed. */
+#ifndef TL_KERNEL_TYPES_H
+#define TL_KERNEL_TYPES_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	__u64 net_cookie; /* since 5.12; unique for the machine's uptime, unlike inum */
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	int ifindex;
+	unsigned short type; /* ARPHRD_… */
+	possible_net_t nd_net;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned int len, data_len;
+	__be16 protocol;
+	__u16 mac_header;
+	unsigned char *head, *data;
+	unsigned int end; /* an offset from head on 64-bit kernels */
+	char cb[48];      /* at the qdisc: struct qdisc_skb_cb, whose first word is pkt_len (wire length) */
+};
+
+struct skb_shared_info {
+	unsigned short gso_size;
+	unsigned short gso_segs;
+	unsigned int gso_type;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,303 @@
+#include "probe/counter_kernel.hh"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <variant>
+
+#include "base/errors.hh"
+#include "base/fd.hh"
+#include "base/privileges.hh"
+#include "counters.skel.h"
+#include "counters_raw.skel.h"
+
+namespace tl {
+namespace {
+
+constexpr std::uint64_t kRingTimeNs = 5'000'000'000;
+constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
+constexpr std::uint64_t kMaxRingBytes = 64ULL << 20;  // of one hook
+
+// libbpf prints to stderr by default; its last line becomes part of our one-line error instead.
+std::string& last_libbpf_message() {
+  thread_local std::string message;
+  return message;
+}
+
+int keep_message(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  std::array<char, 512> text{};
+  const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string line{text.data(),
+                   std::min(static_cast<std::size_t>(std::max(length, 0)), text.size() - 1)};
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  if (!line.empty()) last_libbpf_message() = line;
+  return length;
+}
+
+// A map's memory in this process.
+class Mapping {
+ public:
+  Mapping() = default;
+  Mapping(int fd, std::size_t bytes, const char* name) : bytes_{bytes} {
+    address_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (address_ == MAP_FAILED) throw_errno("map memory of", name);
+  }
+  Mapping(Mapping&& other) noexcept
+      : address_{std::exchange(other.address_, nullptr)}, bytes_{std::exchange(other.bytes_, 0)} {}
+  Mapping& operator=(Mapping other) noexcept {
+    std::swap(address_, other.address_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Mapping() {
+    if (address_ != nullptr && address_ != MAP_FAILED) ::munmap(address_, bytes_);
+  }
+  template <class T>
+  [[nodiscard]] std::span<T> as() const {
+    return {static_cast<T*>(address_), bytes_ / sizeof(T)};
+  }
+  void zero() { std::memset(address_, 0, bytes_); }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// Array values are spaced by multiples of eight bytes (arraymap.c), which all of ours are.
+std::size_t map_bytes(const bpf_map* map) {
+  return std::size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
+}
+
+std::uint32_t chosen_slots(const CounterLayout& layout, std::uint32_t cpus) {
+  if (layout.slots != 0) return std::bit_ceil(layout.slots);
+  const auto wanted = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+      kRingTimeNs / static_cast<std::uint64_t>(layout.interval_ns), kMinSlots, kMaxSlots));
+  std::uint32_t slots = std::bit_ceil(wanted);
+  const std::uint64_t slot_bytes = std::uint64_t{cpus} * layout.cells() * sizeof(tl_cell);
+  while (slots > kMinSlots && slots * slot_bytes > kMaxRingBytes) slots /= 2;
+  return slots;
+}
+
+void require_privileges() {
+  if (has_capability("CAP_SYS_ADMIN")) return;
+  for (const char* name : {"CAP_BPF", "CAP_PERFMON"})
+    if (!has_capability(name))
+      throw MachineError{fmt::format(
+          "load counters: {} is lacking (run as root, or with CAP_BPF and CAP_PERFMON)", name)};
+}
+
+}  // namespace
+
+struct CounterKernel::Impl {
+  CounterLayout layout;
+  std::uint32_t cpus = 0;
+  bpf_object_skeleton* skeleton = nullptr;
+  bpf_object* object = nullptr;
+  std::variant<std::monostate, std::unique_ptr<counters, void (*)(counters*)>,
+               std::unique_ptr<counters_raw, void (*)(counters_raw*)>>
+      owner;
+  struct HookMappings {
+    Mapping ring, totals, state, cache;
+  };
+  std::array<HookMappings, 4> hooks;
+  Mapping devices, ports;
+  volatile __u32* enabled = nullptr;
+  __u32* next_series = nullptr;
+  volatile __u64* mock_now_ns = nullptr;
+
+  bpf_map* map(const std::string& name) const {
+    bpf_map* found = bpf_object__find_map_by_name(object, name.c_str());
+    if (found == nullptr) throw MachineError{"load counters: no map " + name};
+    return found;
+  }
+  bpf_program* program(Hook hook) const {
+    return bpf_object__find_program_by_name(
+        object, fmt::format("tl_{}", kHookNames.at(static_cast<std::size_t>(hook))).c_str());
+  }
+  bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
+
+  template <class Skeleton>
+  void set_constants(Skeleton& s) {
+    s.rodata->tl_interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
+    s.rodata->tl_base_ns = static_cast<std::uint64_t>(layout.base_ns);
+    s.rodata->tl_slot_mask = layout.slots - 1;
+    s.rodata->tl_cpus = cpus;
+    s.rodata->tl_device_series = layout.device_series;
+    s.rodata->tl_ports = static_cast<std::uint32_t>(layout.ports.size());
+    s.rodata->tl_mock_clock = layout.mock_clock;
+    s.rodata->tl_count_unknown = layout.count_unknown;
+    skeleton = s.skeleton;
+    object = s.obj;
+  }
+
+  template <class Skeleton>
+  void take_globals(Skeleton& s) {
+    enabled = &s.bss->tl_enabled;
+    next_series = &s.bss->tl_next_series;
+    mock_now_ns = &s.bss->tl_mock_now_ns;
+    *next_series = 1;
+  }
+
+  void size_maps() const {
+    const std::uint32_t cells = layout.cells();
+    const auto size = [](bpf_map* m, std::uint32_t entries, std::size_t value_bytes) {
+      if (bpf_map__set_max_entries(m, entries) != 0 ||
+          bpf_map__set_value_size(m, static_cast<std::uint32_t>(value_bytes)) != 0)
+        throw MachineError{fmt::format("load counters: cannot size map {}", bpf_map__name(m))};
+    };
+    for (std::size_t i = 0; i < kHookNames.size(); ++i) {
+      const std::string hook = kHookNames[i];
+      const bool used = loads(static_cast<Hook>(i));
+      size(map(hook + "_ring"), used ? cpus * layout.slots : 1, cells * sizeof(tl_cell));
+      size(map(hook + "_totals"), used ? cpus : 1, cells * sizeof(tl_total));
+      size(map(hook + "_state"), cpus, sizeof(tl_cpu_state));
+      size(map(hook + "_cache"), cpus, sizeof(tl_cache));
+      bpf_program__set_autoload(program(static_cast<Hook>(i)), used);
+    }
+    size(map("devices"), layout.device_series, sizeof(tl_device));
+  }
+
+  void load() const {
+    const int error = bpf_object__load_skeleton(skeleton);
+    if (error == 0) return;
+    if (error == -EPERM || error == -EACCES)
+      throw MachineError{"load counters: " + errno_text(-error) +
+                         " (root, or CAP_BPF and CAP_PERFMON, is needed)"};
+    if (error == -ESRCH || error == -ENOENT)
+      throw MachineError{
+          "load counters: the kernel has no BTF (boot one built with CONFIG_DEBUG_INFO_BTF=y)"};
+    throw MachineError{
+        fmt::format("load counters: {}: {}", errno_text(-error), last_libbpf_message())};
+  }
+
+  void map_memory() {
+    for (std::size_t i = 0; i < kHookNames.size(); ++i) {
+      if (!loads(static_cast<Hook>(i))) continue;
+      const auto mapping = [&](const char* suffix) {
+        const bpf_map* m = map(std::string{kHookNames[i]} + suffix);
+        return Mapping{bpf_map__fd(m), map_bytes(m), bpf_map__name(m)};
+      };
+      hooks[i] = {mapping("_ring"), mapping("_totals"), mapping("_state"), mapping("_cache")};
+    }
+    const bpf_map* device_map = map("devices");
+    devices = Mapping{bpf_map__fd(device_map), map_bytes(device_map), "devices"};
+    const bpf_map* port_map = map("port_table");
+    ports = Mapping{bpf_map__fd(port_map), map_bytes(port_map), "port_table"};
+    auto table = ports.as<std::uint8_t>();
+    for (std::size_t i = 0; i < layout.ports.size(); ++i)
+      table[layout.ports[i]] = static_cast<std::uint8_t>(i + 1);
+  }
+
+  void attach() const {
+    const int error = bpf_object__attach_skeleton(skeleton);
+    if (error != 0)
+      throw MachineError{
+          fmt::format("attach counters: {}: {}", errno_text(-error), last_libbpf_message())};
+  }
+};
+
+CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_unique<Impl>()} {
+  require_privileges();
+  libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+  libbpf_set_print(keep_message);
+  Impl& impl = *impl_;
+  impl.layout = layout;
+  impl.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  if (layout.ports.size() > 64) throw UsageError{"ports: at most 64 at once"};
+  impl.layout.slots = chosen_slots(layout, impl.cpus);
+  if (layout.raw_tp) {
+    auto& owner = impl.owner.emplace<2>(counters_raw__open(), &counters_raw__destroy);
+    if (!owner) throw_errno("open", "counter programs");
+    impl.set_constants(*owner);
+  } else {
+    auto& owner = impl.owner.emplace<1>(counters__open(), &counters__destroy);
+    if (!owner) throw_errno("open", "counter programs");
+    impl.set_constants(*owner);
+  }
+  impl.size_maps();
+  impl.load();
+  if (auto* raw = std::get_if<2>(&impl.owner))
+    impl.take_globals(**raw);
+  else
+    impl.take_globals(*std::get<1>(impl.owner));
+  impl.map_memory();
+  impl.attach();
+}
+
+CounterKernel::~CounterKernel() = default;
+
+std::uint32_t CounterKernel::name_device(const tl_device_key& key, std::uint32_t type,
+                                         bool counts_ports) {
+  tl_device_series value{TL_SERIES_OTHER, counts_ports ? 1U : 0U};
+  if (*impl_->next_series < impl_->layout.device_series) {
+    value.series = (*impl_->next_series)++;
+    impl_->devices.as<tl_device>()[value.series] = {key, type, 1};
+  }
+  const bpf_map* table = impl_->map("device_table");
+  if (bpf_map_update_elem(bpf_map__fd(table), &key, &value, BPF_ANY) != 0)
+    throw_errno("name device in", "counter programs");
+  return value.series;
+}
+
+void CounterKernel::enable(bool on) { *impl_->enabled = on ? 1 : 0; }
+
+void CounterKernel::clear() {
+  for (Impl::HookMappings& hook : impl_->hooks)
+    for (Mapping* m : {&hook.ring, &hook.totals, &hook.state})
+      if (!m->as<char>().empty()) m->zero();
+}
+
+void CounterKernel::set_mock_time(std::uint64_t now_ns) { *impl_->mock_now_ns = now_ns; }
+
+const CounterLayout& CounterKernel::layout() const { return impl_->layout; }
+std::uint32_t CounterKernel::cpus() const { return impl_->cpus; }
+
+HookMemory CounterKernel::memory(Hook hook) const {
+  const Impl::HookMappings& m = impl_->hooks.at(static_cast<std::size_t>(hook));
+  return {m.ring.as<const tl_cell>(), m.totals.as<const tl_total>(),
+          m.state.as<const tl_cpu_state>()};
+}
+
+std::span<const tl_device> CounterKernel::devices() const {
+  return impl_->devices.as<const tl_device>();
+}
+
+int CounterKernel::program_fd(Hook hook) const {
+  return impl_->loads(hook) ? bpf_program__fd(impl_->program(hook)) : -1;
+}
+
+std::optional<std::uint64_t> CounterKernel::recursion_misses(Hook hook) const {
+  bpf_prog_info info{};
+  __u32 length = sizeof info;
+  const int fd = program_fd(hook);
+  if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return std::nullopt;
+  return info.recursion_misses;
+}
+
+void wait_for_grace_period() {
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0)
+    throw_errno("wait for", "a grace period (membarrier)");
+}
+
+tl_device_key device_key(std::uint64_t netns_inode, int ifindex) {
+  std::uint64_t cookie = 0;
+  const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  socklen_t length = sizeof cookie;
+#ifndef SO_NETNS_COOKIE
+  constexpr int SO_NETNS_COOKIE = 71;  // asm-generic/socket.h since 5.14
+#endif
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) cookie = 0;
+  return {cookie, static_cast<std::uint32_t>(netns_inode), static_cast<std::uint32_t>(ifindex)};
+}
+
+}  // namespace tl

@@ -1,0 +1,85 @@
+// The kernel side of the counters: loading, attaching, and the memory it shares. bpf/counters.h has
+// the layout.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "counters.h"
+
+namespace tl {
+
+enum class Hook : std::size_t { rx, tx, offered, failed };
+inline constexpr std::array<const char*, 4> kHookNames{"rx", "tx", "offered", "failed"};
+
+// Which programs are loaded, and how much memory they share.
+struct CounterLayout {
+  std::int64_t interval_ns = 10'000'000;
+  std::int64_t base_ns = 0;  // CLOCK_MONOTONIC begin of bucket 0, at least one interval in the past
+  std::uint32_t device_series = 64;  // with series 0, `other`
+  std::vector<std::uint16_t> ports;  // up to 64
+  std::uint32_t slots = 0;  // buckets kept a CPU, a power of two; 0 chooses for about five seconds
+  bool offered = false;     // also count before the qdisc
+  bool raw_tp = false;      // the variant for kernels without their own BTF
+  bool count_unknown = true;  // give devices that were not named a series
+  bool mock_clock = false;    // tests: time is what set_mock_time says
+
+  [[nodiscard]] std::uint32_t cells() const {
+    return device_series + static_cast<std::uint32_t>(ports.size()) * TL_PORT_SIDES + 1;
+  }
+};
+
+// One hook's shared memory, read only. Empty spans for a hook that is not loaded.
+struct HookMemory {
+  std::span<const tl_cell> ring;     // [cpu][slot][cell]
+  std::span<const tl_total> totals;  // [cpu][cell]
+  std::span<const tl_cpu_state> state;
+};
+
+class CounterKernel {
+ public:
+  // Loads and attaches everything, counting nothing yet. Throws MachineError with what is lacking
+  // (BTF, capability) before anything is attached.
+  explicit CounterKernel(const CounterLayout& layout);
+  ~CounterKernel();
+  CounterKernel(const CounterKernel&) = delete;
+  CounterKernel& operator=(const CounterKernel&) = delete;
+
+  // Gives a device the next series; its packets count in port series when `counts_ports`. Only
+  // before enable(true).
+  std::uint32_t name_device(const tl_device_key& key, std::uint32_t type, bool counts_ports);
+  // Opens or closes the gate of all hooks.
+  void enable(bool on);
+  // Zeroes everything counted. Only while disabled and after a grace period.
+  void clear();
+  void set_mock_time(std::uint64_t now_ns);
+
+  [[nodiscard]] const CounterLayout& layout() const;
+  [[nodiscard]] std::uint32_t cpus() const;
+  [[nodiscard]] HookMemory memory(Hook hook) const;
+  // Devices that have a series, by series; `known` is 0 for free ones.
+  [[nodiscard]] std::span<const tl_device> devices() const;
+  // Packets that a hook missed because its program was already running on that CPU; nullopt when
+  // the kernel does not say.
+  [[nodiscard]] std::optional<std::uint64_t> recursion_misses(Hook hook) const;
+  // For benchmarks and tests: the program's file descriptor, -1 when it is not loaded.
+  [[nodiscard]] int program_fd(Hook hook) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Returns once every packet event that was being counted when it was called has been: an RCU grace
+// period.
+void wait_for_grace_period();
+
+// The key of a device of the namespace that the calling thread is in.
+tl_device_key device_key(std::uint64_t netns_inode, int ifindex);
+
+}  // namespace tl

@@ -1,0 +1,122 @@
+#include "probe/counter_points.hh"
+
+#include <fmt/format.h>
+#include <net/if_arp.h>
+#include <poll.h>
+
+#include <algorithm>
+
+namespace tl {
+namespace {
+
+using nlohmann::json;
+
+json statistics_json(const LinkStatistics& s) {
+  return {{"rx_bytes", s.rx_bytes},
+          {"rx_packets", s.rx_packets},
+          {"tx_bytes", s.tx_bytes},
+          {"tx_packets", s.tx_packets},
+          {"rx_dropped", s.rx_dropped},
+          {"tx_dropped", s.tx_dropped},
+          {"rx_errors", s.rx_errors},
+          {"tx_errors", s.tx_errors},
+          {"rx_missed_errors", s.rx_missed_errors},
+          {"rx_nohandler", s.rx_nohandler}};
+}
+
+// The device as it was at the end; one that has gone keeps what was read of it first, so that the
+// difference shows.
+const Link& after_of(const CounterPoint& point, const Link& before) {
+  const auto found = std::find_if(point.devices_after.begin(), point.devices_after.end(),
+                                  [&](const Link& l) { return l.ifindex == before.ifindex; });
+  return found == point.devices_after.end() ? before : *found;
+}
+
+}  // namespace
+
+CounterPoint open_point(std::string service, NetNs netns) {
+  UniqueFd rtnetlink = netns.run([] { return open_rtnetlink(); });
+  CounterPoint point{std::move(service), std::move(netns), std::move(rtnetlink), {}, {}, {}};
+  point.devices_before = point.devices_after = point.read_devices();
+  return point;
+}
+
+void name_devices(CounterPoint& point, CounterKernel& kernel) {
+  const std::uint64_t inode = point.netns.inode();
+  for (const Link& link : point.devices_before) {
+    const tl_device_key key = point.netns.run([&] { return device_key(inode, link.ifindex); });
+    point.series.push_back(kernel.name_device(key, link.type, link.type != ARPHRD_LOOPBACK));
+  }
+}
+
+std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& points) {
+  std::vector<LinkStatistics> all;
+  for (const CounterPoint& point : points)
+    for (const Link& link : point.read_devices()) all.push_back(link.statistics);
+  return all;
+}
+
+std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,
+                                       std::chrono::milliseconds quiet,
+                                       std::chrono::milliseconds limit) {
+  const Deadline deadline{limit};
+  for (auto before = statistics_of(points);;) {
+    ::poll(nullptr, 0, static_cast<int>(quiet.count()));
+    auto now = statistics_of(points);
+    if (now == before || deadline.passed()) return now;
+    before = std::move(now);
+  }
+}
+
+SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel) {
+  SeriesNames names;
+  names.ports = kernel.layout().ports;
+  names.device_series = kernel.layout().device_series;
+  names.devices.push_back({"", "other", "other", false});
+  const auto devices = kernel.devices();
+  for (std::size_t i = 1; i < devices.size() && devices[i].known != 0; ++i)
+    names.devices.push_back({"", std::to_string(devices[i].key.netns_inode),
+                             fmt::format("if{}", devices[i].key.ifindex),
+                             devices[i].type == ARPHRD_LOOPBACK});
+  for (const CounterPoint& point : points)
+    for (std::size_t i = 0; i < point.series.size(); ++i) {
+      if (point.series[i] == TL_SERIES_OTHER) continue;
+      DeviceName& name = names.devices.at(point.series[i]);
+      name = {point.service, point.service.empty() ? name.netns : point.service,
+              point.devices_before[i].name, point.devices_before[i].type == ARPHRD_LOOPBACK};
+    }
+  return names;
+}
+
+json describe_points(const std::vector<CounterPoint>& points,
+                     const std::vector<CounterValues>& totals,
+                     const std::vector<CounterValues>& failed) {
+  json described = json::array();
+  for (const CounterPoint& point : points) {
+    json devices = json::array();
+    for (std::size_t i = 0; i < point.devices_before.size(); ++i) {
+      const Link& link = point.devices_before[i];
+      const CounterValues& counted = totals.at(point.series.at(i));
+      const CounterValues& refused = failed.at(point.series.at(i));
+      devices.push_back(
+          {{"name", link.name},
+           {"ifindex", link.ifindex},
+           {"kind", link.kind},
+           {"mtu", link.mtu},
+           {"qdisc", link.qdisc},
+           {"statistics_before", statistics_json(link.statistics)},
+           {"statistics_after", statistics_json(after_of(point, link).statistics)},
+           {"counted",
+            {{"rx_bytes", counted.rx_bytes},
+             {"rx_packets", counted.rx_packets},
+             {"tx_bytes", counted.tx_bytes},
+             {"tx_packets", counted.tx_packets}}},
+           {"refused", {{"tx_bytes", refused.tx_bytes}, {"tx_packets", refused.tx_packets}}}});
+    }
+    described.push_back(
+        {{"service", point.service}, {"netns_inode", point.netns.inode()}, {"devices", devices}});
+  }
+  return described;
+}
+
+}  // namespace tl

@@ -1,0 +1,45 @@
+// The observation points of a measurement: the namespaces it was told of, their devices, and the
+// kernel's own device statistics beside which the counters must come out equal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/netlink.hh"
+#include "base/netns.hh"
+#include "probe/counter_files.hh"
+
+namespace tl {
+
+struct CounterPoint {
+  std::string service;
+  NetNs netns;         // held: an inode number in use is not given to another namespace
+  UniqueFd rtnetlink;  // bound to it, readable without privileges
+  std::vector<Link> devices_before, devices_after;
+  std::vector<std::uint32_t> series;  // of devices_before, same order
+
+  [[nodiscard]] std::vector<Link> read_devices() const { return list_links(rtnetlink); }
+};
+
+// A point for a namespace; its devices get series in `kernel`.
+CounterPoint open_point(std::string service, NetNs netns);
+void name_devices(CounterPoint& point, CounterKernel& kernel);
+
+// The statistics of all devices of all points.
+std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& points);
+// Waits until they have not changed for `quiet`; gives up after `limit` and returns what they are
+// then.
+std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,
+                                       std::chrono::milliseconds quiet,
+                                       std::chrono::milliseconds limit);
+
+// Names of all device series: those of the points, and what the kernel side found by itself.
+SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel);
+
+// "points" of counters.json: per device the statistics before and after, and what was counted and
+// refused.
+nlohmann::json describe_points(const std::vector<CounterPoint>& points,
+                               const std::vector<CounterValues>& totals,
+                               const std::vector<CounterValues>& failed);
+
+}  // namespace tl

@@ -1,0 +1,79 @@
+// One measurement with the counters: grid, attaching, sealing, draining, and the account of what
+// was lost. The lab's agent and the standalone command are two users of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.hh"
+#include "probe/bucket_reader.hh"
+#include "probe/counter_kernel.hh"
+
+namespace tl {
+
+// Where the buckets lie: edges are multiples of the interval since the epoch. The offset between
+// the two clocks is frozen, so that a clock step can neither stretch nor tear a bucket; it is
+// audited and steps are recorded.
+struct CounterGrid {
+  std::int64_t interval_ns = 0;
+  std::int64_t base_mono_ns = 0;  // begin of bucket 0
+  std::int64_t base_real_ns = 0;
+  ClockPair clock;
+  [[nodiscard]] std::int64_t time_of(std::uint64_t epoch) const {
+    return base_real_ns + static_cast<std::int64_t>(epoch) * interval_ns;
+  }
+  [[nodiscard]] std::uint64_t epoch_at(std::int64_t mono_ns) const {
+    return static_cast<std::uint64_t>((mono_ns - base_mono_ns) / interval_ns);
+  }
+};
+CounterGrid make_grid(std::int64_t interval_ns, const ClockPair& now);
+
+class CounterSession {
+ public:
+  using Visit = std::function<void(const Bucket&)>;
+
+  // Loads and attaches; nothing counts yet. `layout`'s base is set here.
+  explicit CounterSession(CounterLayout layout);
+
+  [[nodiscard]] CounterKernel& kernel() { return kernel_; }
+  [[nodiscard]] const CounterGrid& grid() const { return grid_; }
+
+  // From here on every packet is counted. Returns after a grace period: no program still sees the
+  // gate closed.
+  void start();
+  // Undoes start(): gate closed, everything zero, no trace of what was counted.
+  void restart();
+  // Seals and hands on every bucket that has ended. Costs a grace period; call it every 50 ms or
+  // so.
+  void drain(const Visit& visit);
+  // Closes the gate and hands on the rest, including the bucket in progress.
+  void stop(const Visit& visit);
+
+  // First bucket with counts, and one past the last: the dense range.
+  [[nodiscard]] std::uint64_t first_epoch() const { return first_epoch_; }
+  [[nodiscard]] std::uint64_t end_epoch() const { return reader_->next_epoch(); }
+  [[nodiscard]] std::vector<CounterValues> totals() const { return reader_->totals(); }
+  // Packets that the driver refused, per device series (bytes and packets in tx_…).
+  [[nodiscard]] std::vector<CounterValues> failed() const;
+  // What was missed and what the clocks did: "losses", "clock", "grid" of counters.json.
+  [[nodiscard]] nlohmann::json account() const;
+
+ private:
+  void audit_clock();
+  void seal(std::uint64_t last_epoch, const Visit& visit);
+
+  CounterGrid grid_;
+  CounterKernel kernel_;
+  std::unique_ptr<BucketReader> reader_;
+  std::uint64_t first_epoch_ = 0;
+  std::int64_t next_audit_ns_ = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>>
+      offsets_;  // monotonic time, offset: where it changed
+  nlohmann::json steps_ = nlohmann::json::array();
+};
+
+}  // namespace tl

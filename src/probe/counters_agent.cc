@@ -1,0 +1,131 @@
+#include "probe/counters_agent.hh"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/fd.hh"
+#include "base/privileges.hh"
+#include "base/signals.hh"
+#include "bundle/control.hh"
+#include "bundle/plan.hh"
+#include "probe/counter_points.hh"
+#include "probe/environment.hh"
+
+namespace tl {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::hours kPlanLimit{24};
+constexpr milliseconds kDrainStep{50};
+constexpr int kDrainsALiveMessage = 5;
+constexpr int kStartAttempts = 50;
+
+class CountersAgent {
+ public:
+  explicit CountersAgent(const std::filesystem::path& run_folder)
+      : folder_{run_folder}, control_{run_folder} {}
+
+  ExitCode serve() {
+    control_.post("counters.ready", json::object());
+    const auto message = control_.await("plan", Deadline{kPlanLimit}, stop_.fd());
+    if (!message) return ExitCode::pass;  // told to stop before there was anything to do
+    const Plan plan = message->get<Plan>();
+    arm(plan);
+    count();
+    finish();
+    return is_exact_ ? ExitCode::pass : ExitCode::inconclusive;
+  }
+
+ private:
+  void arm(const Plan& plan) {
+    json environment = json::object();
+    for (const PlanPoint& p : plan.points) {
+      points_.push_back(open_point(p.service, NetNs::of_process(p.pid)));
+      environment[p.service] = describe_namespace(points_.back().netns);
+    }
+    control_.post("environment", environment);
+    CounterLayout layout;
+    layout.interval_ns = plan.interval.count();
+    layout.ports = plan.ports;
+    session_.emplace(layout);
+    spool_.emplace(folder_ / "counters");
+    for (CounterPoint& point : points_) name_devices(point, session_->kernel());
+    start_between_packets();
+    struct stat owner {};
+    if (::stat(folder_.c_str(), &owner) != 0) throw_errno("stat", folder_.native());
+    control_.post("counters.armed",
+                  {{"armed_ns", session_->grid().time_of(session_->first_epoch())},
+                   {"interval_ns", plan.interval.count()},
+                   {"is_exact", is_exact_}});
+    drop_capabilities();
+  }
+
+  // Opens the gate at a moment when no packet passes the points, so that counters and device
+  // statistics begin with the same packet. In a lab whose traffic waits at its gate the first
+  // attempt succeeds.
+  void start_between_packets() {
+    for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
+      const auto before = wait_quiet(points_, milliseconds{2}, milliseconds{100});
+      attempt == 0 ? session_->start() : session_->restart();
+      is_exact_ = statistics_of(points_) == before;
+      if (is_exact_) break;
+    }
+    for (CounterPoint& point : points_) point.devices_before = point.read_devices();
+  }
+
+  void count() {
+    const auto keep = [this](const Bucket& bucket) { spool_->append(bucket); };
+    for (int i = 0; !stop_.wait(Deadline{kDrainStep}); ++i) {
+      session_->drain(keep);
+      if (i % kDrainsALiveMessage == 0) post_live();
+    }
+    const auto before = wait_quiet(points_, milliseconds{20}, milliseconds{3000});
+    session_->stop(keep);
+    for (CounterPoint& point : points_) point.devices_after = point.read_devices();
+    is_exact_ = is_exact_ && statistics_of(points_) == before;
+  }
+
+  void post_live() {
+    const std::vector<CounterValues> totals = session_->totals();
+    json services = json::object();
+    for (const CounterPoint& point : points_) {
+      CounterValues sum;
+      for (std::size_t i = 0; i < point.series.size(); ++i)
+        if (point.devices_before[i].name != "lo") sum += totals[point.series[i]];
+      services[point.service] = {{"rx_bytes", sum.rx_bytes}, {"tx_bytes", sum.tx_bytes}};
+    }
+    control_.post("live", {{"services", services}});
+  }
+
+  void finish() {
+    write_counter_files(folder_ / "counters", *spool_, session_->grid(),
+                        series_names(points_, session_->kernel()));
+    json account = session_->account();
+    account["schema"] = "trafficlab.counters/1";
+    account["interval_ns"] = session_->grid().interval_ns;
+    account["armed_ns"] = session_->grid().time_of(session_->first_epoch());
+    account["quiesced_ns"] = session_->grid().time_of(session_->end_epoch());
+    account["statistics_are_exact"] = is_exact_;
+    account["points"] = describe_points(points_, session_->totals(), session_->failed());
+    write_file_atomic(folder_ / "counters" / "counters.json", account.dump(1) + "\n");
+  }
+
+  StopSignals stop_;
+  std::filesystem::path folder_;
+  Control control_;
+  std::vector<CounterPoint> points_;
+  std::optional<CounterSession> session_;
+  std::optional<CounterSpool> spool_;
+  bool is_exact_ = false;
+};
+
+}  // namespace
+
+ExitCode serve_counters(const std::filesystem::path& run_folder) {
+  return CountersAgent{run_folder}.serve();
+}
+
+}  // namespace tl
