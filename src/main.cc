@@ -18,6 +18,7 @@ constexpr std::array kCommands{
     Command{"run", "bring a lab up, run the timed traffic test, leave a bundle", tl::command_run},
     Command{"doctor", "whether this machine can do the main job", tl::command_doctor},
     Command{"counters", "exact in-kernel traffic counters", tl::command_counters},
+    Command{"capture", "live capture with an exact account", tl::command_capture},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };

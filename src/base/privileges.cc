@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
@@ -29,6 +30,12 @@ void drop_privileges(uid_t uid, gid_t gid) {
     if (::setresuid(uid, uid, uid) != 0) throw_errno("change to user", std::to_string(uid));
   }
   drop_capabilities();
+}
+
+void drop_privileges_to_owner(const std::filesystem::path& folder) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) throw_errno("stat", folder.native());
+  drop_privileges(info.st_uid, info.st_gid);
 }
 
 bool has_capability(const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace tl {
 // usable. User and group change for the whole process, capabilities(7) for the calling thread and
 // threads it starts later: call before other threads exist, or in each. Throws MachineError.
 void drop_privileges(uid_t uid, gid_t gid);
+// The same, becoming the owner of a folder that is to be written to afterwards.
+void drop_privileges_to_owner(const std::filesystem::path& folder);
 // The same, keeping the present user and group.
 void drop_capabilities();
 // Whether the calling thread has this effective capability ("CAP_NET_RAW"). Throws UsageError for

@@ -28,9 +28,9 @@ class BucketReader {
   BucketReader(const CounterLayout& layout, std::uint32_t cpus, HookMemory rx, HookMemory tx,
                std::uint64_t first_epoch);
 
-  // Hands every bucket up to `last_epoch` that was not read yet to `visit`, in order. The caller has
-  // made sure that no program can still write to them (wait_for_grace_period). `current_epoch` tells
-  // which bucket is being written now: asked again after each bucket was copied, so that one
+  // Hands every bucket up to `last_epoch` that was not read yet to `visit`, in order. The caller
+  // has made sure that no program can still write to them (wait_for_grace_period). `current_epoch`
+  // tells which bucket is being written now: asked again after each bucket was copied, so that one
   // overwritten meanwhile becomes an Overrun and is never shown.
   void read_through(std::uint64_t last_epoch, const std::function<std::uint64_t()>& current_epoch,
                     const std::function<void(const Bucket&)>& visit);

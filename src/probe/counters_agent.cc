@@ -1,7 +1,5 @@
 #include "probe/counters_agent.hh"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "base/fd.hh"
@@ -54,13 +52,11 @@ class CountersAgent {
     spool_.emplace(folder_ / "counters");
     for (CounterPoint& point : points_) name_devices(point, session_->kernel());
     start_between_packets();
-    struct stat owner {};
-    if (::stat(folder_.c_str(), &owner) != 0) throw_errno("stat", folder_.native());
     control_.post("counters.armed",
                   {{"armed_ns", session_->grid().time_of(session_->first_epoch())},
                    {"interval_ns", plan.interval.count()},
                    {"is_exact", is_exact_}});
-    drop_capabilities();
+    drop_privileges_to_owner(folder_ / "counters");
   }
 
   // Opens the gate at a moment when no packet passes the points, so that counters and device
