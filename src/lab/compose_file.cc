@@ -77,7 +77,7 @@ class Parser {
         {"user", [&](const YAML::Node& v) { s.user = user(v); }},
         {"cap_add", [&](const YAML::Node& v) { s.cap_add = words(v); }},
         {"cap_drop", [&](const YAML::Node& v) { s.cap_drop = words(v); }},
-        {"volumes", [&](const YAML::Node& v) { check_volumes(v); }},
+        {"volumes", [&](const YAML::Node& v) { s.volumes = volumes(v); }},
         {"pid",
          [&](const YAML::Node& v) {
            if (text(v) != "host") refuse(v.Mark(), "pid: expected host");
@@ -160,7 +160,8 @@ class Parser {
 
   // A process of this host sees the host's files: only a folder mounted at its own path means the
   // same for it.
-  void check_volumes(const YAML::Node& list) {
+  Words volumes(const YAML::Node& list) {
+    Words folders;
     for (const std::string& volume : words(list)) {
       const std::size_t colon = volume.find(':');
       const std::string target = colon == std::string::npos ? "" : volume.substr(colon + 1);
@@ -168,7 +169,9 @@ class Parser {
         refuse(list.Mark(),
                fmt::format("volumes '{}': expected PATH:PATH, the same path inside and outside",
                            volume));
+      folders.push_back(volume.substr(0, colon));
     }
+    return folders;
   }
 
   std::string text(const YAML::Node& node) {

@@ -21,6 +21,7 @@ struct ComposeService {
   std::string network_mode;  // "", "none" or "service:NAME"
   std::string user;          // "", "UID" or "UID:GID", numeric
   std::vector<std::string> cap_add, cap_drop;
+  std::vector<std::string> volumes;  // folders, at the same path inside and outside
 };
 
 struct ComposeNetwork {

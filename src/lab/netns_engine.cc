@@ -17,6 +17,7 @@
 #include "base/netns.hh"
 #include "base/units.hh"
 #include "lab/compose_file.hh"
+#include "lab/folder_view.hh"
 #include "lab/subnet.hh"
 
 namespace tl {
@@ -77,7 +78,10 @@ Identity identity_of(const ComposeService& s) {
 
 // Between fork and exec: into the namespace, then down to what the service may do. System calls
 // only.
-int confine(int netns_fd, const std::set<cap_value_t>& allowed, Identity identity) {
+int confine(int netns_fd, const std::vector<FolderView>& views,
+            const std::set<cap_value_t>& allowed, Identity identity) {
+  for (const FolderView& view : views)
+    if (const int error = view.enter(); error != 0) return error;
   if (::setns(netns_fd, CLONE_NEWNET) != 0) return errno;
   for (cap_value_t c = 0; ::prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; ++c)
     if (!allowed.contains(c) && ::prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0) return errno;
@@ -214,12 +218,14 @@ class NetnsEngine : public Engine {
     const Identity identity = identity_of(s);
     const UniqueFd log =
         open_fd(request.log_folder / (s.name + ".log"), O_WRONLY | O_CREAT | O_APPEND);
+    std::vector<FolderView> views;
+    for (const std::string& folder : s.volumes) views.emplace_back(folder);
     Argv argv = s.entrypoint.empty() ? Argv{"/proc/self/exe"} : s.entrypoint;
     argv.insert(argv.end(), s.command.begin(), s.command.end());
     ChildOptions options;
     options.environment = {s.environment.begin(), s.environment.end()};
     options.stdout_fd = options.stderr_fd = log.get();
-    options.prepare = [&] { return confine(netns_fd, allowed, identity); };
+    options.prepare = [&] { return confine(netns_fd, views, allowed, identity); };
     const Child& child = children_.emplace(s.name, Child{argv, options}).first->second;
     const auto address = addresses_.find(s.name);
     const bool has_address = address != addresses_.end();

@@ -276,12 +276,12 @@ int CounterKernel::program_fd(Hook hook) const {
   return impl_->loads(hook) ? bpf_program__fd(impl_->program(hook)) : -1;
 }
 
-std::optional<std::uint64_t> CounterKernel::recursion_misses(Hook hook) const {
+std::optional<ProgramFacts> CounterKernel::program_facts(Hook hook) const {
   bpf_prog_info info{};
   __u32 length = sizeof info;
   const int fd = program_fd(hook);
   if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return std::nullopt;
-  return info.recursion_misses;
+  return ProgramFacts{info.recursion_misses, info.run_cnt, info.run_time_ns};
 }
 
 void wait_for_grace_period() {

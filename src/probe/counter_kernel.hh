@@ -41,6 +41,11 @@ struct HookMemory {
   std::span<const tl_cpu_state> state;
 };
 
+struct ProgramFacts {
+  std::uint64_t recursion_misses = 0;  // events missed because the program was already running on that CPU
+  std::uint64_t runs = 0, run_time_ns = 0;  // only while kernel.bpf_stats_enabled is 1
+};
+
 class CounterKernel {
  public:
   // Loads and attaches everything, counting nothing yet. Throws MachineError with what is lacking
@@ -64,9 +69,8 @@ class CounterKernel {
   [[nodiscard]] HookMemory memory(Hook hook) const;
   // Devices that have a series, by series; `known` is 0 for free ones.
   [[nodiscard]] std::span<const tl_device> devices() const;
-  // Packets that a hook missed because its program was already running on that CPU; nullopt when
-  // the kernel does not say.
-  [[nodiscard]] std::optional<std::uint64_t> recursion_misses(Hook hook) const;
+  // What the kernel says of a hook's program; nullopt when it does not say.
+  [[nodiscard]] std::optional<ProgramFacts> program_facts(Hook hook) const;
   // For benchmarks and tests: the program's file descriptor, -1 when it is not loaded.
   [[nodiscard]] int program_fd(Hook hook) const;
 

@@ -100,12 +100,13 @@ void CounterSession::audit_clock() {
 
 nlohmann::json CounterSession::account() const {
   nlohmann::json misses = nlohmann::json::object();
-  nlohmann::json lost = nlohmann::json::object();
+  nlohmann::json lost = nlohmann::json::object(), runs = nlohmann::json::object();
   for (std::size_t i = 0; i < kHookNames.size(); ++i) {
     const auto hook = static_cast<Hook>(i);
     if (kernel_.program_fd(hook) < 0) continue;
-    const auto count = kernel_.recursion_misses(hook);
-    misses[kHookNames[i]] = count ? nlohmann::json(*count) : nlohmann::json();
+    const auto facts = kernel_.program_facts(hook);
+    misses[kHookNames[i]] = facts ? nlohmann::json(facts->recursion_misses) : nlohmann::json();
+    if (facts) runs[kHookNames[i]] = facts->runs;
     std::uint64_t without_block = 0;
     for (const tl_cpu_state& state : kernel_.memory(hook).state) without_block += state.lost;
     lost[kHookNames[i]] = without_block;
@@ -125,7 +126,8 @@ nlohmann::json CounterSession::account() const {
         {"tai_offset_ns", read_clocks().tai_ns - realtime_ns()},
         {"boot_id", read_value("/proc/sys/kernel/random/boot_id")}}},
       {"clock", {{"offsets", offsets}, {"steps", steps_}}},
-      {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
+      {"program_runs", runs},
+          {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
 }
 
 }  // namespace tl
