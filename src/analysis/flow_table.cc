@@ -1,0 +1,292 @@
+#include "analysis/flow_table.hh"
+
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "analysis/capture_reader.hh"
+
+namespace tl {
+namespace {
+
+constexpr std::uint32_t kFirstSlots = 4096;
+
+template <class T>
+T word_at(const std::uint8_t* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// Folded product of 128 bits (wyhash): every bit of the input reaches every bit of the output.
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{a} * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Captures come from outside: without a secret, chosen addresses could make every lookup slow.
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0x9E3779B97F4A7C15;
+  (void)::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
+  return seed;
+}
+
+bool is_syn(const PacketInfo& info) { return (info.tcp_flags & (kSyn | kAck)) == kSyn; }
+bool is_syn_ack(const PacketInfo& info) {
+  return (info.tcp_flags & (kSyn | kAck)) == (kSyn | kAck);
+}
+
+}  // namespace
+
+inline FlowKey FlowKey::of(const PacketInfo& info, bool& from_high) {
+  FlowKey key;
+  key.kind_ = info.protocol | std::uint64_t{info.ip_version} << 8;
+  const std::uint8_t *source = info.source.bytes.data(),
+                     *destination = info.destination.bytes.data();
+  if (info.ip_version == 4) [[likely]] {
+    const std::uint64_t from =
+        std::uint64_t{word_at<std::uint32_t>(source)} << 16 | info.source_port;
+    const std::uint64_t to =
+        std::uint64_t{word_at<std::uint32_t>(destination)} << 16 | info.destination_port;
+    from_high = from > to;
+    key.low_ = std::min(from, to);
+    key.high_ = std::max(from, to);
+    return key;
+  }
+  const int order = std::memcmp(source, destination, sizeof info.source);
+  from_high = order != 0 ? order > 0 : info.source_port > info.destination_port;
+  const std::uint8_t *low = from_high ? destination : source,
+                     *high = from_high ? source : destination;
+  key.low_ = word_at<std::uint64_t>(low);
+  key.low_rest_ = word_at<std::uint64_t>(low + 8);
+  key.high_ = word_at<std::uint64_t>(high);
+  key.high_rest_ = word_at<std::uint64_t>(high + 8);
+  const std::uint64_t low_port = from_high ? info.destination_port : info.source_port;
+  const std::uint64_t high_port = from_high ? info.source_port : info.destination_port;
+  key.kind_ |= low_port << 32 | high_port << 48;
+  return key;
+}
+
+FlowKey::Endpoint FlowKey::end(std::uint64_t word, std::uint64_t rest, unsigned port_shift) const {
+  Endpoint end{};
+  if (is_ipv4()) {
+    const auto address = static_cast<std::uint32_t>(word >> 16);
+    std::memcpy(end.address.bytes.data(), &address, sizeof address);
+    end.port = static_cast<std::uint16_t>(word);
+    return end;
+  }
+  std::memcpy(end.address.bytes.data(), &word, sizeof word);
+  std::memcpy(end.address.bytes.data() + sizeof word, &rest, sizeof rest);
+  end.port = static_cast<std::uint16_t>(kind_ >> port_shift);
+  return end;
+}
+FlowKey::Endpoint FlowKey::low() const { return end(low_, low_rest_, 32); }
+FlowKey::Endpoint FlowKey::high() const { return end(high_, high_rest_, 48); }
+
+inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
+  std::uint64_t state = mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
+  if (!is_ipv4()) state ^= mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
+  return state;
+}
+
+Tally& Tally::operator+=(const Tally& other) {
+  packets += other.packets;
+  frame_bytes += other.frame_bytes;
+  ip_bytes += other.ip_bytes;
+  payload_bytes += other.payload_bytes;
+  return *this;
+}
+
+std::int64_t TimeRange::duration_ns() const {
+  std::int64_t duration = 0;
+  if (empty()) return 0;
+  return __builtin_sub_overflow(last_ns, first_ns, &duration) ? INT64_MAX : duration;
+}
+
+void TimeRange::add(const TimeRange& other) {
+  first_ns = std::min(first_ns, other.first_ns);
+  last_ns = std::max(last_ns, other.last_ns);
+}
+
+FlowKey::Endpoint Flow::client() const { return low_is_client ? key.low() : key.high(); }
+FlowKey::Endpoint Flow::server() const { return low_is_client ? key.high() : key.low(); }
+TimeRange Flow::time() const {
+  TimeRange range = sides[0].time;
+  range.add(sides[1].time);
+  return range;
+}
+Tally Flow::total() const {
+  Tally tally = sides[0].tally;
+  return tally += sides[1].tally;
+}
+
+// Address space for the largest table; pages come with the flows, large ones where the kernel has
+// them, since a table of many flows is a random walk through memory.
+std::unique_ptr<Flow[], FlowTable::Free> FlowTable::allocate(std::size_t count) {
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  const std::size_t bytes = (count * sizeof(Flow) + kLargePage - 1) / kLargePage * kLargePage;
+  void* const memory = std::aligned_alloc(kLargePage, bytes);
+  if (memory == nullptr) throw std::bad_alloc{};
+  (void)::madvise(memory, bytes, MADV_HUGEPAGE);  // advice: without it everything still works
+  return std::unique_ptr<Flow[], Free>{static_cast<Flow*>(memory)};
+}
+void FlowTable::Free::operator()(Flow* flows) const { std::free(flows); }
+
+FlowTable::FlowTable(std::uint32_t most_flows)
+    : most_flows_{std::max(most_flows, kFewestFlows)},
+      flows_{allocate(most_flows_)},
+      slots_(kFirstSlots),
+      mask_{kFirstSlots - 1},
+      wanted_(CaptureReader::kBatchPackets),
+      seed_{random_seed()} {}
+
+// Up to three walks over the batch, so that the cache misses of 64 packets overlap instead of
+// queueing: hash and ask for the slots; look at the slots and ask for the flows; add.
+void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
+                    std::span<FlowRef> refs) {
+  // Below this the table stays in the second-level cache by itself.
+  constexpr std::uint32_t kCachedFlows = 64;
+  ++batch_;
+  prepare(infos);
+  if (size_ > kCachedFlows) prefetch_flows(packets.size());
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (wanted_[i].is_ip) [[likely]] {
+      add_to_flow(wanted_[i], packets[i], infos[i], refs[i]);
+      continue;
+    }
+    refs[i] = {};
+    (infos[i].content == Content::not_ip ? not_ip_ : undecoded_).add(packets[i], infos[i]);
+  }
+}
+
+inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
+                                   const PacketInfo& info, FlowRef& ref) {
+  const Slot slot = find_or_make(wanted, info);
+  const std::uint32_t index = slot.index();
+  Flow& flow = flows_.get()[index];
+  last_batch_[index] = batch_;
+  const auto side = static_cast<std::uint8_t>(wanted.from_high == slot.low_is_client());
+  ref = {index, side};
+  FlowSide& half = flow.sides[side];
+  half.tally.add(packet, info);
+  if ((packet.flags & kNoTime) == 0) [[likely]]
+    half.time.add(packet.time_ns);
+  if ((info.flags & kFragment) != 0) [[unlikely]]
+    flow.fragments += 1;
+  else if (info.is_tcp())
+    add_tcp(flow, side, packet, info);
+}
+
+void FlowTable::prepare(std::span<const PacketInfo> infos) {
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    Wanted& wanted = wanted_[i];
+    wanted.is_ip = infos[i].content == Content::ip;
+    if (!wanted.is_ip) continue;
+    wanted.key = FlowKey::of(infos[i], wanted.from_high);
+    wanted.tag = static_cast<std::uint32_t>(wanted.key.hash(seed_));
+    __builtin_prefetch(&slots_[wanted.tag & mask_]);
+  }
+}
+
+void FlowTable::prefetch_flows(std::size_t count) const {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!wanted_[i].is_ip) continue;
+    const Slot slot = slots_[wanted_[i].tag & mask_];
+    if (slot.entry == 0) continue;
+    const Flow& flow = flows_.get()[slot.index()];
+    __builtin_prefetch(&flow);
+    __builtin_prefetch(&flow.sides[wanted_[i].from_high == slot.low_is_client() ? 1 : 0], 1);
+  }
+}
+
+inline FlowTable::Slot FlowTable::find_or_make(const Wanted& wanted, const PacketInfo& info) {
+  for (std::uint32_t at = wanted.tag & mask_;; at = (at + 1) & mask_) {
+    const Slot slot = slots_[at];
+    if (slot.entry == 0) return make(wanted, info);
+    if (slot.tag == wanted.tag && flows_.get()[slot.index()].key == wanted.key) return slot;
+  }
+}
+
+FlowTable::Slot FlowTable::make(const Wanted& wanted, const PacketInfo& info) {
+  const std::uint32_t index = size_ < most_flows_ ? size_++ : evict();
+  if (index == last_batch_.size()) last_batch_.push_back(batch_);
+  Flow& flow = *new (&flows_.get()[index]) Flow{};
+  flow.key = wanted.key;
+  flow.serial = next_serial_++;
+  // The sender opens, unless it visibly answers.
+  const bool sender_is_client = !(info.is_tcp() && is_syn_ack(info));
+  flow.low_is_client = wanted.from_high != sender_is_client;
+  const Slot slot{wanted.tag, (index + 1) * 2 + (flow.low_is_client ? 1 : 0)};
+  insert_slot(slot);
+  if (std::uint64_t{size_} * 2 > slots_.size()) double_slots();
+  return slot;
+}
+
+// The quietest of a few flows in turn: nearly the least recently used, without a list to maintain
+// for every packet.
+std::uint32_t FlowTable::evict() {
+  constexpr int kLooks = 8;
+  std::uint32_t victim = kNoFlow;
+  for (int looks = 0; looks < kLooks || victim == kNoFlow; ++looks) {
+    const std::uint32_t index = eviction_hand_;
+    eviction_hand_ = (eviction_hand_ + 1) % most_flows_;
+    const std::uint32_t age = batch_ - last_batch_[index];
+    if (age == 0) continue;  // packets of this batch refer to it
+    if (victim == kNoFlow || age > batch_ - last_batch_[victim]) victim = index;
+  }
+  const Flow& flow = flows_.get()[victim];
+  for (const auto& callback : evict_callbacks_) callback(victim, flow);
+  evicted_ += flow.total();
+  evictions_ += 1;
+  erase_slot(static_cast<std::uint32_t>(flow.key.hash(seed_)), victim);
+  return victim;
+}
+
+void FlowTable::insert_slot(Slot slot) {
+  std::uint32_t at = slot.tag & mask_;
+  while (slots_[at].entry != 0) at = (at + 1) & mask_;
+  slots_[at] = slot;
+}
+
+// Closes the hole by moving back what had to move on because of the erased slot.
+void FlowTable::erase_slot(std::uint32_t tag, std::uint32_t index) {
+  std::uint32_t hole = tag & mask_;
+  while (slots_[hole].entry >> 1 != index + 1) hole = (hole + 1) & mask_;
+  for (std::uint32_t at = (hole + 1) & mask_; slots_[at].entry != 0; at = (at + 1) & mask_) {
+    const std::uint32_t displacement = (at - (slots_[at].tag & mask_)) & mask_;
+    if (displacement < ((at - hole) & mask_)) continue;
+    slots_[hole] = slots_[at];
+    hole = at;
+  }
+  slots_[hole] = {};
+}
+
+void FlowTable::double_slots() {
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  mask_ = static_cast<std::uint32_t>(slots_.size() - 1);
+  for (const Slot& slot : old)
+    if (slot.entry != 0) insert_slot(slot);
+}
+
+inline void FlowTable::add_tcp(Flow& flow, std::uint8_t side, const Packet& packet,
+                               const PacketInfo& info) {
+  SequenceTrack& track = flow.sides[side].sequence;
+  std::uint32_t sequence = info.sequence;
+  if ((info.tcp_flags & kSyn) != 0) [[unlikely]] {
+    const bool is_another = track.on_syn(sequence);
+    if (is_syn(info) && (is_another || flow.connections == 0)) flow.connections += 1;
+    sequence += 1;
+    const TcpOptions options = tcp_options(packet, info);
+    flow.maximum_segment_bytes[side] = options.maximum_segment_bytes.value_or(0);
+  }
+  if (info.payload_bytes != 0) track.on_data(sequence, info.payload_bytes);
+}
+
+}  // namespace tl

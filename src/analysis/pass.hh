@@ -1,0 +1,79 @@
+// One walk over a capture for any number of questions. Each question is an observer; the capture is
+// read, decoded and sorted into flows once, and only as deep as the deepest observer asks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "analysis/capture_reader.hh"
+#include "analysis/decode.hh"
+#include "analysis/flow_table.hh"
+
+namespace tl {
+
+// What a batch is as a whole, so that observers can take it in one step when nothing in it is odd.
+// The tally's ip_bytes and payload_bytes and what comes from infos need Depth::headers.
+struct Digest {
+  Tally tally;
+  TimeRange time;  // of the packets that have one
+  std::uint64_t captured_bytes = 0;
+  std::uint32_t truncated = 0, smallest = UINT32_MAX, largest = 0;  // frame bytes
+  std::uint32_t largest_ip_bytes = 0;
+  std::uint16_t packet_flags = 0;  // those of all packets together
+  std::uint8_t info_flags = 0;
+  bool in_order = true;       // no packet is earlier than the one before
+  bool one_interface = true;  // all packets are of the same interface
+  bool one_kind = true;       // … and of the same content, IP version and protocol
+};
+Digest digest(std::span<const Packet> packets, std::span<const PacketInfo> infos);
+
+// Up to CaptureReader::kBatchPackets packets in file order; the spans are equally long, except that
+// what nobody asked for is empty.
+struct Batch {
+  std::span<const Packet> packets;
+  std::span<const PacketInfo> infos;
+  std::span<const FlowRef> flows;
+  std::uint64_t first_index = 0;  // of packets[0] in the capture, from 0
+  Digest digest;
+};
+
+enum class Depth : std::uint8_t { packets, headers, flows };
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  [[nodiscard]] virtual Depth depth() const = 0;
+  virtual void on_batch(const Batch& batch) = 0;
+  // The flow at `index` is about to be evicted from the table; the index will be another flow's.
+  virtual void on_evict(std::uint32_t /*index*/, const Flow& /*flow*/) {}
+};
+
+class Pass {
+ public:
+  explicit Pass(CaptureReader& reader, std::uint32_t most_flows = FlowTable::kDefaultMostFlows)
+      : reader_{reader}, flow_table_{most_flows} {}
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  // Observers are called in the order they were added, and must outlive run().
+  void add(Observer& observer);
+  // Fills flows() even when no observer asks for them.
+  void want_flows() { depth_ = Depth::flows; }
+  // Reads to the end of the capture and returns why it ended there.
+  const Stop& run();
+
+  [[nodiscard]] const FlowTable& flows() const { return flow_table_; }
+  [[nodiscard]] const CaptureReader& reader() const { return reader_; }
+
+ private:
+  CaptureReader& reader_;
+  FlowTable flow_table_;
+  std::vector<Observer*> observers_;
+  Depth depth_ = Depth::packets;
+  std::array<PacketInfo, CaptureReader::kBatchPackets> infos_;
+  std::array<FlowRef, CaptureReader::kBatchPackets> refs_;
+};
+
+}  // namespace tl
