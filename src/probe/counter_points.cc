@@ -56,6 +56,13 @@ std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& point
   return all;
 }
 
+std::vector<LinkStatistics> recorded_statistics(const std::vector<CounterPoint>& points) {
+  std::vector<LinkStatistics> all;
+  for (const CounterPoint& point : points)
+    for (const Link& link : point.devices_before) all.push_back(link.statistics);
+  return all;
+}
+
 std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,
                                        std::chrono::milliseconds quiet,
                                        std::chrono::milliseconds limit) {

@@ -27,6 +27,8 @@ void name_devices(CounterPoint& point, CounterKernel& kernel);
 
 // The statistics of all devices of all points.
 std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& points);
+// The same as recorded in devices_before.
+std::vector<LinkStatistics> recorded_statistics(const std::vector<CounterPoint>& points);
 // Waits until they have not changed for `quiet`; gives up after `limit` and returns what they are
 // then.
 std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,

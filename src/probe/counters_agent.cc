@@ -65,11 +65,11 @@ class CountersAgent {
   void start_between_packets() {
     for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
       const auto before = wait_quiet(points_, milliseconds{2}, milliseconds{100});
+      for (CounterPoint& point : points_) point.devices_before = point.read_devices();
       attempt == 0 ? session_->start() : session_->restart();
-      is_exact_ = statistics_of(points_) == before;
-      if (is_exact_) break;
+      is_exact_ = statistics_of(points_) == before && recorded_statistics(points_) == before;
+      if (is_exact_) return;
     }
-    for (CounterPoint& point : points_) point.devices_before = point.read_devices();
   }
 
   void count() {
