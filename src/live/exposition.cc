@@ -42,7 +42,8 @@ Preference parse_preference(std::string_view element) {
     if (key == "encoding") result.encoding = parameter;
     if (key != "q") continue;
     const auto end = parameter.data() + parameter.size();
-    if (std::from_chars(parameter.data(), end, result.quality).ec != std::errc{}) result.quality = 0;
+    if (std::from_chars(parameter.data(), end, result.quality).ec != std::errc{})
+      result.quality = 0;
   }
   return result;
 }
@@ -57,8 +58,7 @@ bool matches(const Preference& wanted, Format format) {
              (wanted.version.empty() || wanted.version == "1.0.0" || wanted.version == "0.0.1");
     case Format::text:
       return wanted.name == "*/*" || wanted.name == "text/*" ||
-             (wanted.name == "text/plain" &&
-              (wanted.version.empty() || wanted.version == "0.0.4"));
+             (wanted.name == "text/plain" && (wanted.version.empty() || wanted.version == "0.0.4"));
   }
   return false;
 }
@@ -117,7 +117,8 @@ std::string encode(const std::vector<Family>& families, Format format,
 std::string gzip(std::string_view bytes) {
   constexpr int kGzipWrapper = 15 + 16;  // zlib.h: window bits, +16 for a gzip header
   z_stream stream{};
-  if (::deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWrapper, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+  if (::deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWrapper, 8, Z_DEFAULT_STRATEGY) !=
+      Z_OK)
     throw MachineError{"compress page: zlib does not start"};
   std::string result(::deflateBound(&stream, bytes.size()), '\0');
   // zlib never writes through next_in; its type predates const.

@@ -76,8 +76,10 @@ class Writer {
     out_ += '{';
     for (const auto& [name, value] : labels) label(name, value);
     extra();
-    if (out_.back() == ',') out_.back() = '}';
-    else out_.pop_back();  // no labels at all
+    if (out_.back() == ',')
+      out_.back() = '}';
+    else
+      out_.pop_back();  // no labels at all
     out_ += ' ';
   }
   void begin_line(std::string_view suffix, const Labels& labels) {

@@ -19,8 +19,8 @@ struct GroupingKey {
 std::string grouping_path(const GroupingKey& key);
 
 // The numeric local address from which packets to host:port leave: what tells two pushing hosts
-// apart. Loopback only when the gateway itself is local. Sends nothing. Throws MachineError when the
-// name does not resolve or no route exists. An IPv6 address has no brackets.
+// apart. Loopback only when the gateway itself is local. Sends nothing. Throws MachineError when
+// the name does not resolve or no route exists. An IPv6 address has no brackets.
 std::string address_towards(const std::string& host, std::uint16_t port);
 
 }  // namespace tl::live

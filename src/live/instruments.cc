@@ -52,9 +52,9 @@ Histogram::Histogram(std::vector<double> upper_bounds) : created_ns_{realtime_ns
 
 void Histogram::observe(double value, std::optional<Exemplar> exemplar) {
   const std::lock_guard lock{mutex_};
-  const auto found = std::lower_bound(
-      buckets_.begin(), buckets_.end(), value,
-      [](const Bucket& bucket, double v) { return bucket.upper_bound < v; });
+  const auto found =
+      std::lower_bound(buckets_.begin(), buckets_.end(), value,
+                       [](const Bucket& bucket, double v) { return bucket.upper_bound < v; });
   // NaN compares with nothing and lands in +Inf, as in the reference libraries.
   Bucket& bucket = std::isnan(value) || found == buckets_.end() ? buckets_.back() : *found;
   ++bucket.cumulative;
@@ -78,7 +78,8 @@ Summary::Summary(std::vector<double> quantiles, std::size_t window)
   if (window_ == 0) throw UsageError{"make summary: its window is empty"};
   std::sort(quantiles_.begin(), quantiles_.end());
   for (const double q : quantiles_)
-    if (!(q >= 0 && q <= 1)) throw UsageError{fmt::format("make summary: quantile {} not in 0..1", q)};
+    if (!(q >= 0 && q <= 1))
+      throw UsageError{fmt::format("make summary: quantile {} not in 0..1", q)};
 }
 
 void Summary::observe(double value) {
@@ -128,14 +129,16 @@ StateSet::StateSet(std::vector<std::string> states) : states_{std::move(states)}
 void StateSet::set(const std::string& state) {
   const auto found = std::find(states_.begin(), states_.end(), state);
   if (found == states_.end())
-    throw UsageError{fmt::format("set state '{}': the states are {}", state, fmt::join(states_, ", "))};
+    throw UsageError{
+        fmt::format("set state '{}': the states are {}", state, fmt::join(states_, ", "))};
   current_ = static_cast<std::size_t>(found - states_.begin());
 }
 
 Point StateSet::collect() const {
   StateSetValue value;
   const std::size_t current = current_;
-  for (std::size_t i = 0; i < states_.size(); ++i) value.states.emplace_back(states_[i], i == current);
+  for (std::size_t i = 0; i < states_.size(); ++i)
+    value.states.emplace_back(states_[i], i == current);
   return {{}, std::move(value), 0};
 }
 

@@ -83,8 +83,8 @@ Exemplar make_exemplar(Labels labels, double value, std::int64_t time_ns) {
   std::size_t total = 0;
   for (const auto& [name, text] : labels) total += characters(name) + characters(text);
   if (total > kLimit)
-    throw UsageError{
-        fmt::format("attach exemplar: its labels have {} characters, {} are allowed", total, kLimit)};
+    throw UsageError{fmt::format("attach exemplar: its labels have {} characters, {} are allowed",
+                                 total, kLimit)};
   return {std::move(labels), value, time_ns};
 }
 

@@ -42,8 +42,8 @@ struct Simple {  // counter and gauge
   std::optional<Exemplar> exemplar;  // counters only
 };
 struct Bucket {
-  double upper_bound = 0;         // inclusive; the last one is +Inf
-  std::uint64_t cumulative = 0;   // observations <= upper_bound
+  double upper_bound = 0;        // inclusive; the last one is +Inf
+  std::uint64_t cumulative = 0;  // observations <= upper_bound
   std::optional<Exemplar> exemplar;
 };
 struct HistogramValue {

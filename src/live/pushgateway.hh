@@ -32,20 +32,20 @@ class Secret {
 struct PushOptions {
   std::string url;  // "http://127.0.0.1:9091", without credentials
   GroupingKey group;
-  bool instance_by_address = false;    // adds instance = the address that reaches the gateway
-  Format format = Format::protobuf;    // the only one in which the gateway keeps exemplars
-  std::string user;                    // basic authentication, with password
+  bool instance_by_address = false;  // adds instance = the address that reaches the gateway
+  Format format = Format::protobuf;  // the only one in which the gateway keeps exemplars
+  std::string user;                  // basic authentication, with password
   Secret password;
-  std::string ca_file;                 // PEM; empty: the system's
+  std::string ca_file;  // PEM; empty: the system's
   std::string certificate_file, key_file;
   std::chrono::milliseconds timeout{10'000};  // of one attempt
-  int attempts = 3;                    // on connection errors and 5xx; all three verbs are idempotent
+  int attempts = 3;  // on connection errors and 5xx; all three verbs are idempotent
 };
 
 class Pushgateway {
  public:
-  // Throws UsageError for a URL that is not http(s)://HOST[:PORT][/PREFIX] or holds credentials, and
-  // for OpenMetrics, which no gateway accepts.
+  // Throws UsageError for a URL that is not http(s)://HOST[:PORT][/PREFIX] or holds credentials,
+  // and for OpenMetrics, which no gateway accepts.
   explicit Pushgateway(PushOptions options);
 
   // Each throws MachineError "push to URL: reason", with the gateway's own words.

@@ -69,7 +69,8 @@ Vector<Summary>& Registry::summary(Description description, std::vector<double> 
 
 Vector<Info>& Registry::info(Description description) {
   drop_suffix(description.name, "_info");
-  return keep<Info>(std::move(description), Type::info, "", [] { return std::make_unique<Info>(); });
+  return keep<Info>(std::move(description), Type::info, "",
+                    [] { return std::make_unique<Info>(); });
 }
 
 Vector<StateSet>& Registry::state_set(Description description, std::vector<std::string> states) {
