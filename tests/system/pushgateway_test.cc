@@ -153,10 +153,11 @@ TEST_CASE("6 the instance is the address from which the gateway is reached, v4 a
       words.insert(words.begin(), "ip");
       (void)must_run(words, 5s);
     };
-    ip({"link", "add", "d0", "type", "dummy"});
+    ip({"link", "add", "d0", "type", "veth", "peer", "name", "d1"});
     ip({"address", "add", "198.18.9.2/24", "dev", "d0"});
     ip({"-6", "address", "add", "fd00:9::2/64", "dev", "d0", "nodad"});
     ip({"link", "set", "d0", "up"});
+    ip({"link", "set", "d1", "up"});
     return std::vector{address_towards("198.18.9.77", 9091), address_towards("fd00:9::77", 9091),
                        address_towards("127.0.0.1", 9091)};
   });
