@@ -56,7 +56,7 @@ Setter duration(std::chrono::milliseconds& to) {
 
 ExporterConfig read_exporter_config(const std::filesystem::path& path) {
   ExporterConfig config;
-  const std::string file = path.native();
+  const std::string& file = path.native();
   YAML::Node root;
   try {
     root = YAML::Load(read_file(path));

@@ -137,9 +137,9 @@ class Writer {
 
   void write_point(const Point& point, const SummaryValue& summary) {
     for (const auto& [quantile, value] : summary.quantiles) {
-      begin_line("", point.labels, [&] {
+      begin_line("", point.labels, [this, q = quantile] {
         out_ += "quantile=\"";
-        append_canonical(out_, quantile);
+        append_canonical(out_, q);
         out_ += "\",";
       });
       append_number(out_, value);
@@ -152,7 +152,7 @@ class Writer {
 
   void write_point(const Point& point, const StateSetValue& set) {
     for (const auto& [state, is_current] : set.states) {
-      begin_line("", point.labels, [&] { label(family_->name, state); });
+      begin_line("", point.labels, [this, &name = state] { label(family_->name, name); });
       out_ += is_current ? "1\n" : "0\n";
     }
   }

@@ -104,7 +104,8 @@ class Round {
                                  reinterpret_cast<sockaddr*>(&from), &from_length);
     const std::int64_t now_ns = monotonic_ns();
     std::size_t offset = 0;
-    if (n > 0 && is_raw_ && !to_.is_ipv6()) offset = (static_cast<unsigned>(packet[0]) & 0xFU) * 4U;
+    if (n > 0 && is_raw_ && !to_.is_ipv6())
+      offset = std::size_t{static_cast<unsigned char>(packet[0]) & 0xFU} * 4;
     if (n < 0 || static_cast<std::size_t>(n) < offset + sizeof(Echo)) return;
     Echo echo;
     std::memcpy(&echo, packet.data() + offset, sizeof echo);
