@@ -51,6 +51,7 @@ class Pushgateway {
   // Each throws MachineError "push to URL: reason", with the gateway's own words.
   void push(const std::vector<Family>& families) { send("PUT", families); }
   void push_add(const std::vector<Family>& families) { send("POST", families); }
+  // The gateway only queues it (202): readers may see the group for a moment longer.
   void remove();
 
   // Where it pushes: URL with the grouping path.
