@@ -24,6 +24,7 @@ ExitCode command_gc(const Args& args);
 ExitCode command_traffic(const Args& args);
 ExitCode command_counters(const Args& args);
 ExitCode command_capture(const Args& args);
+ExitCode command_export(const Args& args);
 ExitCode command_pcap(const Args& args);
 
 }  // namespace tl

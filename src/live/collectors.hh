@@ -1,0 +1,43 @@
+// Numbers that the kernel keeps, read at each scrape: network devices and this process.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/netlink.hh"
+#include "live/registry.hh"
+
+namespace tl::live {
+
+// packets_sent{ifname} and packets_recv{ifname} (gauges, as the users know them) and
+// trafficlab_network_{receive,transmit}_{packets,bytes,errors,drops}_total{device}, of the network
+// namespace of the calling thread.
+Registry::Collector device_collector();
+
+// The traffic of one container or service, from whoever can see it.
+struct ContainerTraffic {
+  std::string container;
+  std::string device;
+  std::string source;  // "netlink" (device statistics) or "ebpf" (in-kernel counters)
+  LinkStatistics statistics;
+};
+// Called in the scrape: must be quick. Leaves out what is gone.
+using ContainerSource = std::function<std::vector<ContainerTraffic>()>;
+// trafficlab_container_{receive,transmit}_{packets,bytes}_total{container,device,source}.
+Registry::Collector container_collector(ContainerSource source);
+
+struct NamedNamespace {
+  std::string container;
+  std::string path;  // /proc/PID/ns/net or /run/netns/NAME
+};
+// Device statistics of other network namespaces. Each is entered once, here, to open a socket that
+// stays bound to it; throws MachineError when one cannot be entered.
+ContainerSource namespace_source(const std::vector<NamedNamespace>& namespaces);
+
+// process_{cpu_seconds_total, resident_memory_bytes, virtual_memory_bytes, open_fds, max_fds,
+// start_time_seconds}, the conventional names of every client library, and
+// current_memory_usage_locally{server_name}, the users' name for the resident memory in bytes.
+Registry::Collector process_collector();
+
+}  // namespace tl::live
