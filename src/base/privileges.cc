@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <memory>
 
 #include "base/errors.hh"
@@ -22,6 +23,11 @@ void drop_capabilities() {
 }
 
 void drop_privileges(uid_t uid, gid_t gid) {
+  // Changing the user clears the wish to die with the parent (prctl(2)): it is taken up again
+  // below.
+  int death_signal = 0;
+  const pid_t parent = ::getppid();
+  ::prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
   if (::geteuid() == 0) {
     // Without CAP_SETGID there are no supplementary groups worth keeping and none can be changed.
     if (has_capability("CAP_SETGID") && ::setgroups(0, nullptr) != 0)
@@ -30,6 +36,9 @@ void drop_privileges(uid_t uid, gid_t gid) {
     if (::setresuid(uid, uid, uid) != 0) throw_errno("change to user", std::to_string(uid));
   }
   drop_capabilities();
+  if (death_signal == 0) return;
+  ::prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0);
+  if (::getppid() != parent) ::raise(death_signal);  // it died in between
 }
 
 void drop_privileges_to_owner(const std::filesystem::path& folder) {

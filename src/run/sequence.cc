@@ -170,8 +170,10 @@ void Sequence::traffic() {
     const nlohmann::json done =
         expect(std::string{side} + ".done", std::string{side} + " to finish its test", limit);
     traffic_end_ns_ = realtime_ns();
-    if (!done.at("error").is_null())
-      throw TrafficError{fmt::format("{}: {}", side, done.at("error").get<std::string>())};
+    if (done.at("error").is_null()) continue;
+    pause_for(milliseconds{50});
+    check_alive();  // a service that died is the cause, what its peer says only the consequence
+    throw TrafficError{fmt::format("{}: {}", side, done.at("error").get<std::string>())};
   }
 }
 
