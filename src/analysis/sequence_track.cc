@@ -1,0 +1,105 @@
+#include "analysis/sequence_track.hh"
+
+#include <algorithm>
+
+namespace tl {
+namespace {
+
+// a - b on the sequence circle.
+std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
+
+// No window reaches this far (RFC 7323 allows 2^30): it is another connection, of which the SYN was
+// not captured.
+constexpr std::int32_t kFarthest = std::int32_t{1} << 30;
+
+}  // namespace
+
+bool SequenceTrack::on_syn(std::uint32_t initial_sequence) {
+  if (saw_syn_ && initial_sequence == initial_sequence_) return false;
+  const bool is_another = started_;
+  restart(initial_sequence + 1);
+  initial_sequence_ = initial_sequence;
+  saw_syn_ = true;
+  return is_another;
+}
+
+void SequenceTrack::restart(std::uint32_t sequence) {
+  closed_gap_bytes_ = gap_bytes();
+  gap_count_ = 0;
+  begin_ = end_ = sequence;
+  started_ = true;
+  saw_syn_ = false;
+}
+
+std::uint64_t SequenceTrack::gap_bytes() const {
+  std::uint64_t bytes = closed_gap_bytes_;
+  for (std::size_t i = 0; i < gap_count_; ++i) bytes += gaps_[i].end - gaps_[i].begin;
+  return bytes;
+}
+
+void SequenceTrack::on_unexpected_data(std::uint32_t sequence, std::uint32_t bytes) {
+  if (!started_ || std::abs(std::int64_t{distance(sequence, end_)}) > kFarthest) restart(sequence);
+  extend_down(sequence, bytes);
+  if (bytes == 0) return;
+  if (distance(sequence, end_) > 0) {
+    span_bytes_ += sequence - end_;
+    add_gap({end_, sequence});
+    end_ = sequence;
+  }
+  const std::uint32_t end = sequence + bytes;
+  const std::uint32_t known_end = distance(end, end_) > 0 ? end_ : end;
+  const std::uint32_t below = known_end - sequence;
+  if (below != 0) retransmitted_bytes_ += below - fill_gaps(sequence, known_end);
+  span_bytes_ += end - known_end;
+  end_ += end - known_end;
+}
+
+// Data from before the first byte seen: possible when the capture began in the middle, and packets
+// were out of order there. Takes that part off the segment.
+void SequenceTrack::extend_down(std::uint32_t& sequence, std::uint32_t& bytes) {
+  if (saw_syn_ || distance(sequence, begin_) >= 0) return;
+  const std::uint32_t end = sequence + bytes;
+  const std::uint32_t old_begin = begin_;
+  begin_ = sequence;
+  span_bytes_ += old_begin - sequence;
+  if (distance(end, old_begin) < 0) {
+    add_gap({end, old_begin});
+    bytes = 0;
+    return;
+  }
+  sequence = old_begin;
+  bytes = end - old_begin;
+}
+
+// Returns how many bytes of [begin, end) lay in gaps.
+std::uint64_t SequenceTrack::fill_gaps(std::uint32_t begin, std::uint32_t end) {
+  std::uint64_t filled = 0;
+  for (std::size_t i = gap_count_; i-- > 0;) {
+    const Gap gap = gaps_[i];
+    const std::uint32_t from = distance(begin, gap.begin) > 0 ? begin : gap.begin;
+    const std::uint32_t to = distance(end, gap.end) < 0 ? end : gap.end;
+    if (distance(to, from) <= 0) continue;
+    filled += to - from;
+    remove_gap(i);
+    if (from != gap.begin) add_gap({gap.begin, from});
+    if (to != gap.end) add_gap({to, gap.end});
+  }
+  return filled;
+}
+
+void SequenceTrack::add_gap(Gap gap) {
+  if (gap_count_ == kMostGaps) {
+    closed_gap_bytes_ += gaps_[0].end - gaps_[0].begin;
+    forgotten_gaps_ += 1;
+    remove_gap(0);
+  }
+  gaps_[gap_count_++] = gap;
+}
+
+void SequenceTrack::remove_gap(std::size_t index) {
+  std::copy(gaps_.begin() + static_cast<std::ptrdiff_t>(index) + 1, gaps_.begin() + gap_count_,
+            gaps_.begin() + static_cast<std::ptrdiff_t>(index));
+  gap_count_ -= 1;
+}
+
+}  // namespace tl
