@@ -3,38 +3,114 @@
 #include <algorithm>
 
 namespace tl {
+namespace {
 
+// later - earlier, where hostile times may lie further apart than 64 bits say.
+std::int64_t saturated_difference(std::int64_t later, std::int64_t earlier) {
+  std::int64_t difference = 0;
+  return __builtin_sub_overflow(later, earlier, &difference) ? INT64_MAX : difference;
+}
+
+}  // namespace
+
+// Each loop keeps its sums in registers and stores them once a batch.
 void CaptureSummary::on_batch(const Batch& batch) {
   if (totals_.packets == 0 && !batch.packets.empty()) totals_.smallest = UINT32_MAX;
-  for (const Packet& packet : batch.packets) add_packet(packet);
-  for (std::size_t i = 0; i < batch.infos.size(); ++i) {
-    add_info(batch.packets[i], batch.infos[i]);
-    if (batch.infos[i].ip_bytes > mtu_) [[unlikely]]
-      add_super(batch.packets[i], batch.infos[i], batch.flows.empty() ? nullptr : &batch.flows[i]);
+  add_packets(batch.packets);
+  add_times(batch.packets);
+  add_interfaces(batch.packets);
+  add_infos(batch);
+}
+
+void CaptureSummary::add_packets(std::span<const Packet> packets) {
+  std::uint64_t frame_bytes = 0, captured_bytes = 0;
+  std::uint32_t truncated = 0, smallest = totals_.smallest, largest = totals_.largest;
+  unsigned flags = 0;
+  for (const Packet& packet : packets) {
+    frame_bytes += packet.length_bytes;
+    captured_bytes += packet.captured_bytes;
+    truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
+    smallest = std::min(smallest, packet.length_bytes);
+    largest = std::max(largest, packet.length_bytes);
+    flags |= packet.flags;
+  }
+  totals_.packets += packets.size();
+  totals_.frame_bytes += frame_bytes;
+  totals_.captured_bytes += captured_bytes;
+  totals_.truncated += truncated;
+  totals_.smallest = smallest;
+  totals_.largest = largest;
+  if (flags == 0) [[likely]]
+    return;
+  for (const Packet& packet : packets) add_odd(packet);
+}
+
+void CaptureSummary::add_times(std::span<const Packet> packets) {
+  TimeRange range = totals_.time;
+  std::int64_t previous = previous_ns_;
+  for (const Packet& packet : packets) {
+    if ((packet.flags & kNoTime) != 0) [[unlikely]]
+      continue;
+    range.add(packet.time_ns);
+    if (packet.time_ns < previous) [[unlikely]] {
+      totals_.back_steps += 1;
+      totals_.largest_back_step_ns =
+          std::max(totals_.largest_back_step_ns, saturated_difference(previous, packet.time_ns));
+    }
+    previous = packet.time_ns;
+  }
+  totals_.time = range;
+  previous_ns_ = previous;
+}
+
+void CaptureSummary::add_interfaces(std::span<const Packet> packets) {
+  for (std::size_t i = 0; i < packets.size();) {
+    const std::uint32_t interface = packets[i].interface;
+    SummaryTotals::PerInterface sum;
+    for (; i < packets.size() && packets[i].interface == interface; ++i) {
+      sum.packets += 1;
+      sum.frame_bytes += packets[i].length_bytes;
+    }
+    if (interface >= totals_.interfaces.size()) totals_.interfaces.resize(interface + 1);
+    totals_.interfaces[interface].packets += sum.packets;
+    totals_.interfaces[interface].frame_bytes += sum.frame_bytes;
   }
 }
 
-inline void CaptureSummary::add_packet(const Packet& packet) {
-  totals_.packets += 1;
-  totals_.frame_bytes += packet.length_bytes;
-  totals_.captured_bytes += packet.captured_bytes;
-  totals_.truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
-  totals_.smallest = std::min(totals_.smallest, packet.length_bytes);
-  totals_.largest = std::max(totals_.largest, packet.length_bytes);
-  if (packet.interface >= totals_.interfaces.size()) [[unlikely]]
-    totals_.interfaces.resize(packet.interface + 1);
-  totals_.interfaces[packet.interface].packets += 1;
-  totals_.interfaces[packet.interface].frame_bytes += packet.length_bytes;
-  if (packet.flags != 0) [[unlikely]]
-    add_odd(packet);
-  if ((packet.flags & kNoTime) != 0) return;
-  totals_.time.add(packet.time_ns);
-  if (packet.time_ns < previous_ns_) [[unlikely]] {
-    totals_.back_steps += 1;
-    totals_.largest_back_step_ns =
-        std::max(totals_.largest_back_step_ns, previous_ns_ - packet.time_ns);
+void CaptureSummary::add_infos(const Batch& batch) {
+  Tally* tally = nullptr;
+  Tally run;
+  for (std::size_t i = 0; i < batch.infos.size(); ++i) {
+    const PacketInfo& info = batch.infos[i];
+    Tally* const wanted = &tally_of(info);
+    if (wanted != tally) {
+      if (tally != nullptr) *tally += run;
+      run = {};
+      tally = wanted;
+    }
+    run.add(batch.packets[i], info);
+    if (info.ip_bytes > mtu_ || info.flags != 0) [[unlikely]]
+      add_odd_info(batch, i);
   }
-  previous_ns_ = packet.time_ns;
+  if (tally != nullptr) *tally += run;
+}
+
+inline Tally& CaptureSummary::tally_of(const PacketInfo& info) {
+  if (info.content != Content::ip)
+    return info.content == Content::not_ip ? totals_.not_ip : totals_.undecoded;
+  const bool is_ipv4 = info.ip_version == 4;
+  if (info.protocol == kProtocolTcp) return is_ipv4 ? totals_.ipv4_tcp : totals_.ipv6_tcp;
+  if (info.protocol == kProtocolUdp) return is_ipv4 ? totals_.ipv4_udp : totals_.ipv6_udp;
+  return is_ipv4 ? totals_.ipv4_other : totals_.ipv6_other;
+}
+
+void CaptureSummary::add_odd_info(const Batch& batch, std::size_t i) {
+  const PacketInfo& info = batch.infos[i];
+  totals_.fragments += (info.flags & kFragment) != 0 ? 1 : 0;
+  totals_.length_derived += (info.flags & kLengthDerived) != 0 ? 1 : 0;
+  totals_.length_mismatch += (info.flags & kLengthMismatch) != 0 ? 1 : 0;
+  if (info.ip_bytes > mtu_)
+    add_super(batch.packets[i], info, batch.flows.empty() ? nullptr : &batch.flows[i]);
 }
 
 void CaptureSummary::add_odd(const Packet& packet) {
@@ -42,21 +118,6 @@ void CaptureSummary::add_odd(const Packet& packet) {
   totals_.time_normalised += (packet.flags & kTimeNormalised) != 0 ? 1 : 0;
   totals_.caplen_over_length += (packet.flags & kCaplenOverLength) != 0 ? 1 : 0;
   totals_.caplen_over_snaplen += (packet.flags & kCaplenOverSnaplen) != 0 ? 1 : 0;
-}
-
-inline void CaptureSummary::add_info(const Packet& packet, const PacketInfo& info) {
-  if (info.content != Content::ip) {
-    (info.content == Content::not_ip ? totals_.not_ip : totals_.undecoded).add(packet, info);
-    return;
-  }
-  (info.ip_version == 4 ? totals_.ipv4 : totals_.ipv6).add(packet, info);
-  Tally& transport = info.protocol == kProtocolTcp   ? totals_.tcp
-                     : info.protocol == kProtocolUdp ? totals_.udp
-                                                     : totals_.other_transport;
-  transport.add(packet, info);
-  totals_.fragments += (info.flags & kFragment) != 0 ? 1 : 0;
-  totals_.length_derived += (info.flags & kLengthDerived) != 0 ? 1 : 0;
-  totals_.length_mismatch += (info.flags & kLengthMismatch) != 0 ? 1 : 0;
 }
 
 // How the segmentation of this packet looks on the wire: every segment repeats all headers.

@@ -35,8 +35,9 @@ struct SummaryTotals {
   std::uint64_t caplen_over_snaplen = 0;
   std::uint64_t back_steps = 0;  // packets earlier than the timed packet before them
   std::int64_t largest_back_step_ns = 0;
-  Tally ipv4, ipv6, not_ip, undecoded;  // their sum is everything
-  Tally tcp, udp, other_transport;      // their sum is ipv4 + ipv6
+  // Every packet is in one of these.
+  Tally not_ip, undecoded;
+  Tally ipv4_tcp, ipv4_udp, ipv4_other, ipv6_tcp, ipv6_udp, ipv6_other;
   std::uint64_t fragments = 0;
   std::uint64_t length_derived = 0;   // IP length 0 (BIG TCP)
   std::uint64_t length_mismatch = 0;  // IP length beyond the frame
@@ -69,9 +70,13 @@ class CaptureSummary : public Observer {
   [[nodiscard]] Rate mean_frame_bytes() const;
 
  private:
-  void add_packet(const Packet& packet);
+  void add_packets(std::span<const Packet> packets);
+  void add_times(std::span<const Packet> packets);
   void add_odd(const Packet& packet);
-  void add_info(const Packet& packet, const PacketInfo& info);
+  void add_interfaces(std::span<const Packet> packets);
+  void add_infos(const Batch& batch);
+  void add_odd_info(const Batch& batch, std::size_t i);
+  Tally& tally_of(const PacketInfo& info);
   void add_super(const Packet& packet, const PacketInfo& info, const FlowRef* ref);
   [[nodiscard]] Rate per_second(double amount) const;
 

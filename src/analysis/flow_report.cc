@@ -24,20 +24,18 @@ constexpr std::array kSideColumns{
                [](const Flow& f, std::size_t s) { return f.sides[s].tally.payload_bytes; }},
     SideColumn{"span_bytes",
                [](const Flow& f, std::size_t s) { return f.sides[s].sequence.span_bytes(); }},
-    SideColumn{"retransmitted_bytes",
-               [](const Flow& f, std::size_t s) {
-                 return f.sides[s].sequence.retransmitted_bytes();
-               }},
+    SideColumn{
+        "retransmitted_bytes",
+        [](const Flow& f, std::size_t s) { return f.sides[s].sequence.retransmitted_bytes(); }},
     SideColumn{"gap_bytes",
                [](const Flow& f, std::size_t s) { return f.sides[s].sequence.gap_bytes(); }},
     SideColumn{"forgotten_gaps",
                [](const Flow& f, std::size_t s) {
                  return std::uint64_t{f.sides[s].sequence.forgotten_gaps()};
                }},
-    SideColumn{"mss_bytes",
-               [](const Flow& f, std::size_t s) {
-                 return std::uint64_t{f.maximum_segment_bytes[s]};
-               }},
+    SideColumn{
+        "mss_bytes",
+        [](const Flow& f, std::size_t s) { return std::uint64_t{f.maximum_segment_bytes[s]}; }},
 };
 constexpr std::array<std::string_view, 2> kSides{"client", "server"};  // who sent
 
@@ -91,14 +89,13 @@ void write_csv(const Write& write, const FlowTable& flows, const std::vector<std
     const Flow& flow = flows.flow(order[i]);
     const TimeRange time = flow.time();
     const Tally all = flow.total();
-    const Flow::Endpoint client = flow.client(), server = flow.server();
-    line = fmt::format("flow,{},{},{},{},{},{},{},{},{},{},{},{},{}",
-                       protocol_name(flow.key.protocol),
-                       address_text(client.address, flow.key.ip_version), client.port,
-                       address_text(server.address, flow.key.ip_version), server.port,
-                       time_text(time, time.first_ns), time_text(time, time.last_ns),
-                       flow.connections, flow.fragments, all.packets, all.frame_bytes,
-                       all.ip_bytes, all.payload_bytes);
+    const FlowKey::Endpoint client = flow.client(), server = flow.server();
+    line = fmt::format(
+        "flow,{},{},{},{},{},{},{},{},{},{},{},{},{}", protocol_name(flow.key.protocol()),
+        address_text(client.address, flow.key.ip_version()), client.port,
+        address_text(server.address, flow.key.ip_version()), server.port,
+        time_text(time, time.first_ns), time_text(time, time.last_ns), flow.connections,
+        flow.fragments, all.packets, all.frame_bytes, all.ip_bytes, all.payload_bytes);
     for (std::size_t side = 0; side < kSides.size(); ++side)
       for (const SideColumn& column : kSideColumns)
         line += fmt::format(",{}", column.value(flow, side));
@@ -119,13 +116,13 @@ std::string tally_json(const Tally& tally) {
 std::string flow_json(const Flow& flow) {
   const auto or_null = [](const std::string& text) { return text.empty() ? "null" : text; };
   const TimeRange time = flow.time();
-  const Flow::Endpoint client = flow.client(), server = flow.server();
+  const FlowKey::Endpoint client = flow.client(), server = flow.server();
   std::string out = fmt::format(
       "{{\"protocol\": \"{}\", \"client\": \"{}\", \"client_port\": {}, \"server\": \"{}\", "
       "\"server_port\": {}, \"first_ns\": {}, \"last_ns\": {}, \"connections\": {}, "
       "\"fragments\": {}, {}",
-      protocol_name(flow.key.protocol), address_text(client.address, flow.key.ip_version),
-      client.port, address_text(server.address, flow.key.ip_version), server.port,
+      protocol_name(flow.key.protocol()), address_text(client.address, flow.key.ip_version()),
+      client.port, address_text(server.address, flow.key.ip_version()), server.port,
       or_null(time_text(time, time.first_ns)), or_null(time_text(time, time.last_ns)),
       flow.connections, flow.fragments, tally_json(flow.total()));
   for (std::size_t side = 0; side < kSides.size(); ++side) {
@@ -138,8 +135,8 @@ std::string flow_json(const Flow& flow) {
   return out + "}";
 }
 
-void write_json(const Write& write, const FlowTable& flows,
-                const std::vector<std::uint32_t>& order, std::size_t listed) {
+void write_json(const Write& write, const FlowTable& flows, const std::vector<std::uint32_t>& order,
+                std::size_t listed) {
   write("\"flows\": [");
   for (std::size_t i = 0; i < listed; ++i)
     write((i == 0 ? "\n" : ",\n") + flow_json(flows.flow(order[i])));
@@ -149,8 +146,8 @@ void write_json(const Write& write, const FlowTable& flows,
   write(fmt::format("\"flow_count\": {}, \"evictions\": {}", flows.size(), flows.evictions()));
 }
 
-void write_text(const Write& write, const FlowTable& flows,
-                const std::vector<std::uint32_t>& order, std::size_t listed) {
+void write_text(const Write& write, const FlowTable& flows, const std::vector<std::uint32_t>& order,
+                std::size_t listed) {
   write(fmt::format("{:>10} {:>14} {:>14} {:>12} {:>12}  {}\n", "packets", "frame bytes",
                     "payload bytes", "retransmit.", "gap bytes", "flow (client server)"));
   for (std::size_t i = 0; i < listed; ++i) {
@@ -172,8 +169,7 @@ void write_text(const Write& write, const FlowTable& flows,
 void write_flows(const Write& write, ReportForm form, const FlowTable& flows,
                  const FlowListOptions& options) {
   const std::vector<std::uint32_t> order = ordered(flows, options.order);
-  const std::size_t listed =
-      options.top == 0 ? order.size() : std::min(options.top, order.size());
+  const std::size_t listed = options.top == 0 ? order.size() : std::min(options.top, order.size());
   switch (form) {
     case ReportForm::text:
       return write_text(write, flows, order, listed);

@@ -1,5 +1,6 @@
 #include "analysis/flow_table.hh"
 
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -15,8 +16,9 @@ namespace {
 
 constexpr std::uint32_t kFirstSlots = 4096;
 
-std::uint64_t load64(const void* at) {
-  std::uint64_t value;
+template <class T>
+T word_at(const std::uint8_t* at) {
+  T value;
   std::memcpy(&value, at, sizeof value);
   return value;
 }
@@ -28,43 +30,11 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-bool same(const FlowKey& a, const FlowKey& b) {
-  std::uint64_t difference = 0;
-  for (std::size_t word = 0; word < sizeof(FlowKey) / 8; ++word)
-    difference |= load64(reinterpret_cast<const char*>(&a) + word * 8) ^
-                  load64(reinterpret_cast<const char*>(&b) + word * 8);
-  return difference == 0;
-}
-
 // Captures come from outside: without a secret, chosen addresses could make every lookup slow.
 std::uint64_t random_seed() {
   std::uint64_t seed = 0x9E3779B97F4A7C15;
   (void)::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
   return seed;
-}
-
-// True when the packet's source is the larger end.
-bool source_is_high(const PacketInfo& info) {
-  if (info.ip_version == 4) [[likely]] {
-    std::uint32_t source, destination;
-    std::memcpy(&source, info.source.bytes.data(), 4);
-    std::memcpy(&destination, info.destination.bytes.data(), 4);
-    return (std::uint64_t{source} << 16 | info.source_port) >
-           (std::uint64_t{destination} << 16 | info.destination_port);
-  }
-  const int order = std::memcmp(&info.source, &info.destination, sizeof info.source);
-  return order != 0 ? order > 0 : info.source_port > info.destination_port;
-}
-
-FlowKey key_of(const PacketInfo& info, bool from_high) {
-  FlowKey key;
-  key.low_address = from_high ? info.destination : info.source;
-  key.high_address = from_high ? info.source : info.destination;
-  key.low_port = from_high ? info.destination_port : info.source_port;
-  key.high_port = from_high ? info.source_port : info.destination_port;
-  key.protocol = info.protocol;
-  key.ip_version = info.ip_version;
-  return key;
 }
 
 bool is_syn(const PacketInfo& info) { return (info.tcp_flags & (kSyn | kAck)) == kSyn; }
@@ -74,6 +44,57 @@ bool is_syn_ack(const PacketInfo& info) {
 
 }  // namespace
 
+inline FlowKey FlowKey::of(const PacketInfo& info, bool& from_high) {
+  FlowKey key;
+  key.kind_ = info.protocol | std::uint64_t{info.ip_version} << 8;
+  const std::uint8_t *source = info.source.bytes.data(),
+                     *destination = info.destination.bytes.data();
+  if (info.ip_version == 4) [[likely]] {
+    const std::uint64_t from =
+        std::uint64_t{word_at<std::uint32_t>(source)} << 16 | info.source_port;
+    const std::uint64_t to =
+        std::uint64_t{word_at<std::uint32_t>(destination)} << 16 | info.destination_port;
+    from_high = from > to;
+    key.low_ = std::min(from, to);
+    key.high_ = std::max(from, to);
+    return key;
+  }
+  const int order = std::memcmp(source, destination, sizeof info.source);
+  from_high = order != 0 ? order > 0 : info.source_port > info.destination_port;
+  const std::uint8_t *low = from_high ? destination : source,
+                     *high = from_high ? source : destination;
+  key.low_ = word_at<std::uint64_t>(low);
+  key.low_rest_ = word_at<std::uint64_t>(low + 8);
+  key.high_ = word_at<std::uint64_t>(high);
+  key.high_rest_ = word_at<std::uint64_t>(high + 8);
+  const std::uint64_t low_port = from_high ? info.destination_port : info.source_port;
+  const std::uint64_t high_port = from_high ? info.source_port : info.destination_port;
+  key.kind_ |= low_port << 32 | high_port << 48;
+  return key;
+}
+
+FlowKey::Endpoint FlowKey::end(std::uint64_t word, std::uint64_t rest, unsigned port_shift) const {
+  Endpoint end{};
+  if (is_ipv4()) {
+    const auto address = static_cast<std::uint32_t>(word >> 16);
+    std::memcpy(end.address.bytes.data(), &address, sizeof address);
+    end.port = static_cast<std::uint16_t>(word);
+    return end;
+  }
+  std::memcpy(end.address.bytes.data(), &word, sizeof word);
+  std::memcpy(end.address.bytes.data() + sizeof word, &rest, sizeof rest);
+  end.port = static_cast<std::uint16_t>(kind_ >> port_shift);
+  return end;
+}
+FlowKey::Endpoint FlowKey::low() const { return end(low_, low_rest_, 32); }
+FlowKey::Endpoint FlowKey::high() const { return end(high_, high_rest_, 48); }
+
+inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
+  std::uint64_t state = mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
+  if (!is_ipv4()) state ^= mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
+  return state;
+}
+
 Tally& Tally::operator+=(const Tally& other) {
   packets += other.packets;
   frame_bytes += other.frame_bytes;
@@ -82,19 +103,19 @@ Tally& Tally::operator+=(const Tally& other) {
   return *this;
 }
 
+std::int64_t TimeRange::duration_ns() const {
+  std::int64_t duration = 0;
+  if (empty()) return 0;
+  return __builtin_sub_overflow(last_ns, first_ns, &duration) ? INT64_MAX : duration;
+}
+
 void TimeRange::add(const TimeRange& other) {
   first_ns = std::min(first_ns, other.first_ns);
   last_ns = std::max(last_ns, other.last_ns);
 }
 
-Flow::Endpoint Flow::client() const {
-  return low_is_client ? Endpoint{key.low_address, key.low_port}
-                       : Endpoint{key.high_address, key.high_port};
-}
-Flow::Endpoint Flow::server() const {
-  return low_is_client ? Endpoint{key.high_address, key.high_port}
-                       : Endpoint{key.low_address, key.low_port};
-}
+FlowKey::Endpoint Flow::client() const { return low_is_client ? key.low() : key.high(); }
+FlowKey::Endpoint Flow::server() const { return low_is_client ? key.high() : key.low(); }
 TimeRange Flow::time() const {
   TimeRange range = sides[0].time;
   range.add(sides[1].time);
@@ -105,58 +126,61 @@ Tally Flow::total() const {
   return tally += sides[1].tally;
 }
 
-// Address space for the largest table; pages come with the flows.
+// Address space for the largest table; pages come with the flows, large ones where the kernel has
+// them, since a table of many flows is a random walk through memory.
+std::unique_ptr<Flow[], FlowTable::Free> FlowTable::allocate(std::size_t count) {
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  const std::size_t bytes = (count * sizeof(Flow) + kLargePage - 1) / kLargePage * kLargePage;
+  void* const memory = std::aligned_alloc(kLargePage, bytes);
+  if (memory == nullptr) throw std::bad_alloc{};
+  (void)::madvise(memory, bytes, MADV_HUGEPAGE);  // advice: without it everything still works
+  return std::unique_ptr<Flow[], Free>{static_cast<Flow*>(memory)};
+}
 void FlowTable::Free::operator()(Flow* flows) const { std::free(flows); }
 
 FlowTable::FlowTable(std::uint32_t most_flows)
     : most_flows_{std::max(most_flows, kFewestFlows)},
-      flows_{static_cast<Flow*>(std::aligned_alloc(alignof(Flow), most_flows_ * sizeof(Flow)))},
+      flows_{allocate(most_flows_)},
       slots_(kFirstSlots),
       mask_{kFirstSlots - 1},
       wanted_(CaptureReader::kBatchPackets),
-      seed_{random_seed()} {
-  if (flows_ == nullptr) throw std::bad_alloc{};
-}
+      seed_{random_seed()} {}
 
-std::uint32_t FlowTable::hash(const FlowKey& key) const {
-  const std::uint64_t low = load64(&key.low_address), high = load64(&key.high_address);
-  const std::uint64_t ports = load64(&key.low_port);
-  std::uint64_t state = mix(low ^ seed_, high ^ 0xA0761D6478BD642F) ^ ports;
-  if (key.ip_version == 6)
-    state ^= mix(load64(&key.low_address.bytes[8]) ^ 0xE7037ED1A0B428DB,
-                 load64(&key.high_address.bytes[8]) ^ seed_);
-  return static_cast<std::uint32_t>(mix(state ^ 0x8EBC6AF09C88C6E3, seed_ ^ 0x589965CC75374CC3));
-}
-
-// Three walks over the batch, so that the cache misses of 64 packets overlap instead of queueing:
-// hash and ask for the slots; look at the slots and ask for the flows; add.
+// Up to three walks over the batch, so that the cache misses of 64 packets overlap instead of
+// queueing: hash and ask for the slots; look at the slots and ask for the flows; add.
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
                     std::span<FlowRef> refs) {
+  // Below this the table stays in the second-level cache by itself.
+  constexpr std::uint32_t kCachedFlows = 2048;
   ++batch_;
   prepare(infos);
-  prefetch_flows(packets.size());
+  if (size_ > kCachedFlows) prefetch_flows(packets.size());
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    const PacketInfo& info = infos[i];
-    const Wanted& wanted = wanted_[i];
-    if (!wanted.is_ip) [[unlikely]] {
-      refs[i] = {};
-      (info.content == Content::not_ip ? not_ip_ : undecoded_).add(packets[i], info);
+    if (wanted_[i].is_ip) [[likely]] {
+      add_to_flow(wanted_[i], packets[i], infos[i], refs[i]);
       continue;
     }
-    const std::uint32_t index = find_or_make(wanted, info);
-    Flow& flow = flows_.get()[index];
-    flow.last_batch = batch_;
-    const auto side = static_cast<std::uint8_t>(wanted.from_high == flow.low_is_client);
-    refs[i] = {index, side};
-    FlowSide& half = flow.sides[side];
-    half.tally.add(packets[i], info);
-    if ((packets[i].flags & kNoTime) == 0) [[likely]]
-      half.time.add(packets[i].time_ns);
-    if ((info.flags & kFragment) != 0) [[unlikely]]
-      flow.fragments += 1;
-    else if (info.is_tcp())
-      add_tcp(flow, side, packets[i], info);
+    refs[i] = {};
+    (infos[i].content == Content::not_ip ? not_ip_ : undecoded_).add(packets[i], infos[i]);
   }
+}
+
+inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
+                                   const PacketInfo& info, FlowRef& ref) {
+  const Slot slot = find_or_make(wanted, info);
+  const std::uint32_t index = slot.index();
+  Flow& flow = flows_.get()[index];
+  last_batch_[index] = batch_;
+  const auto side = static_cast<std::uint8_t>(wanted.from_high == slot.low_is_client());
+  ref = {index, side};
+  FlowSide& half = flow.sides[side];
+  half.tally.add(packet, info);
+  if ((packet.flags & kNoTime) == 0) [[likely]]
+    half.time.add(packet.time_ns);
+  if ((info.flags & kFragment) != 0) [[unlikely]]
+    flow.fragments += 1;
+  else if (info.is_tcp())
+    add_tcp(flow, side, packet, info);
 }
 
 void FlowTable::prepare(std::span<const PacketInfo> infos) {
@@ -164,9 +188,8 @@ void FlowTable::prepare(std::span<const PacketInfo> infos) {
     Wanted& wanted = wanted_[i];
     wanted.is_ip = infos[i].content == Content::ip;
     if (!wanted.is_ip) continue;
-    wanted.from_high = source_is_high(infos[i]);
-    wanted.key = key_of(infos[i], wanted.from_high);
-    wanted.tag = hash(wanted.key);
+    wanted.key = FlowKey::of(infos[i], wanted.from_high);
+    wanted.tag = static_cast<std::uint32_t>(wanted.key.hash(seed_));
     __builtin_prefetch(&slots_[wanted.tag & mask_]);
   }
 }
@@ -176,33 +199,33 @@ void FlowTable::prefetch_flows(std::size_t count) const {
     if (!wanted_[i].is_ip) continue;
     const Slot slot = slots_[wanted_[i].tag & mask_];
     if (slot.entry == 0) continue;
-    const Flow& flow = flows_.get()[slot.entry - 1];
+    const Flow& flow = flows_.get()[slot.index()];
     __builtin_prefetch(&flow);
-    __builtin_prefetch(&flow.sides[0]);
-    __builtin_prefetch(&flow.sides[1]);
+    __builtin_prefetch(&flow.sides[wanted_[i].from_high == slot.low_is_client() ? 1 : 0], 1);
   }
 }
 
-std::uint32_t FlowTable::find_or_make(const Wanted& wanted, const PacketInfo& info) {
+inline FlowTable::Slot FlowTable::find_or_make(const Wanted& wanted, const PacketInfo& info) {
   for (std::uint32_t at = wanted.tag & mask_;; at = (at + 1) & mask_) {
     const Slot slot = slots_[at];
     if (slot.entry == 0) return make(wanted, info);
-    if (slot.tag == wanted.tag && same(flows_.get()[slot.entry - 1].key, wanted.key))
-      return slot.entry - 1;
+    if (slot.tag == wanted.tag && flows_.get()[slot.index()].key == wanted.key) return slot;
   }
 }
 
-std::uint32_t FlowTable::make(const Wanted& wanted, const PacketInfo& info) {
+FlowTable::Slot FlowTable::make(const Wanted& wanted, const PacketInfo& info) {
   const std::uint32_t index = size_ < most_flows_ ? size_++ : evict();
+  if (index == last_batch_.size()) last_batch_.push_back(batch_);
   Flow& flow = *new (&flows_.get()[index]) Flow{};
   flow.key = wanted.key;
   flow.serial = next_serial_++;
   // The sender opens, unless it visibly answers.
   const bool sender_is_client = !(info.is_tcp() && is_syn_ack(info));
   flow.low_is_client = wanted.from_high != sender_is_client;
-  insert_slot({wanted.tag, index + 1});
+  const Slot slot{wanted.tag, (index + 1) * 2 + (flow.low_is_client ? 1 : 0)};
+  insert_slot(slot);
   if (std::uint64_t{size_} * 2 > slots_.size()) double_slots();
-  return index;
+  return slot;
 }
 
 // The quietest of a few flows in turn: nearly the least recently used, without a list to maintain
@@ -213,15 +236,15 @@ std::uint32_t FlowTable::evict() {
   for (int looks = 0; looks < kLooks || victim == kNoFlow; ++looks) {
     const std::uint32_t index = eviction_hand_;
     eviction_hand_ = (eviction_hand_ + 1) % most_flows_;
-    const std::uint32_t age = batch_ - flows_.get()[index].last_batch;
+    const std::uint32_t age = batch_ - last_batch_[index];
     if (age == 0) continue;  // packets of this batch refer to it
-    if (victim == kNoFlow || age > batch_ - flows_.get()[victim].last_batch) victim = index;
+    if (victim == kNoFlow || age > batch_ - last_batch_[victim]) victim = index;
   }
   const Flow& flow = flows_.get()[victim];
   for (const auto& callback : evict_callbacks_) callback(victim, flow);
   evicted_ += flow.total();
   evictions_ += 1;
-  erase_slot(hash(flow.key), victim + 1);
+  erase_slot(static_cast<std::uint32_t>(flow.key.hash(seed_)), victim);
   return victim;
 }
 
@@ -232,9 +255,9 @@ void FlowTable::insert_slot(Slot slot) {
 }
 
 // Closes the hole by moving back what had to move on because of the erased slot.
-void FlowTable::erase_slot(std::uint32_t tag, std::uint32_t entry) {
+void FlowTable::erase_slot(std::uint32_t tag, std::uint32_t index) {
   std::uint32_t hole = tag & mask_;
-  while (slots_[hole].entry != entry) hole = (hole + 1) & mask_;
+  while (slots_[hole].entry >> 1 != index + 1) hole = (hole + 1) & mask_;
   for (std::uint32_t at = (hole + 1) & mask_; slots_[at].entry != 0; at = (at + 1) & mask_) {
     const std::uint32_t displacement = (at - (slots_[at].tag & mask_)) & mask_;
     if (displacement < ((at - hole) & mask_)) continue;
@@ -252,8 +275,8 @@ void FlowTable::double_slots() {
     if (slot.entry != 0) insert_slot(slot);
 }
 
-void FlowTable::add_tcp(Flow& flow, std::uint8_t side, const Packet& packet,
-                        const PacketInfo& info) {
+inline void FlowTable::add_tcp(Flow& flow, std::uint8_t side, const Packet& packet,
+                               const PacketInfo& info) {
   SequenceTrack& track = flow.sides[side].sequence;
   std::uint32_t sequence = info.sequence;
   if ((info.tcp_flags & kSyn) != 0) [[unlikely]] {

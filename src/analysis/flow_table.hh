@@ -28,6 +28,7 @@ struct Tally {
     payload_bytes += info.payload_bytes;
   }
   Tally& operator+=(const Tally& other);
+  friend Tally operator+(Tally left, const Tally& right) { return left += right; }
   bool operator==(const Tally&) const = default;
 };
 
@@ -40,17 +41,41 @@ struct TimeRange {
   }
   void add(const TimeRange& other);
   [[nodiscard]] bool empty() const { return first_ns > last_ns; }
-  [[nodiscard]] std::int64_t duration_ns() const { return empty() ? 0 : last_ns - first_ns; }
+  // INT64_MAX when it would not fit.
+  [[nodiscard]] std::int64_t duration_ns() const;
 };
 
 // Addresses, ports and protocol, with the smaller end first, so that both directions are equal.
-struct FlowKey {
-  Address16 low_address, high_address;
-  std::uint16_t low_port = 0, high_port = 0;
-  std::uint8_t protocol = 0, ip_version = 0;
-  std::uint16_t unused = 0;
+// Kept as the words that lookups compare: for IPv4 each end is one word.
+class FlowKey {
+ public:
+  struct Endpoint {
+    Address16 address;
+    std::uint16_t port;
+  };
+  // Sets from_high when the packet's source is the larger end.
+  static FlowKey of(const PacketInfo& info, bool& from_high);
+  [[nodiscard]] Endpoint low() const;
+  [[nodiscard]] Endpoint high() const;
+  [[nodiscard]] std::uint8_t protocol() const { return static_cast<std::uint8_t>(kind_); }
+  [[nodiscard]] std::uint8_t ip_version() const { return static_cast<std::uint8_t>(kind_ >> 8); }
+  [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const;
+  bool operator==(const FlowKey& other) const {
+    const std::uint64_t ends = (low_ ^ other.low_) | (high_ ^ other.high_) | (kind_ ^ other.kind_);
+    if (is_ipv4() || ends != 0) [[likely]]
+      return ends == 0;
+    return low_rest_ == other.low_rest_ && high_rest_ == other.high_rest_;
+  }
+
+ private:
+  [[nodiscard]] bool is_ipv4() const { return ip_version() == 4; }
+  [[nodiscard]] Endpoint end(std::uint64_t word, std::uint64_t rest, unsigned port_shift) const;
+
+  // IPv4: address << 16 | port. IPv6: the first half of the address; the second half is the rest.
+  std::uint64_t low_ = 0, high_ = 0;
+  std::uint64_t kind_ = 0;  // protocol, version << 8; for IPv6 the ports at bits 32 and 48
+  std::uint64_t low_rest_ = 0, high_rest_ = 0;
 };
-static_assert(sizeof(FlowKey) == 40, "compared as five words");
 
 struct alignas(64) FlowSide {
   Tally tally;
@@ -61,7 +86,6 @@ struct alignas(64) FlowSide {
 struct alignas(64) Flow {
   FlowKey key;
   std::uint32_t serial = 0;       // flows are numbered in the order of their first packets
-  std::uint32_t last_batch = 0;   // when it was last seen, in batches
   std::uint32_t connections = 0;  // SYNs with different initial sequence numbers
   std::uint32_t fragments = 0;    // packets that were parts of fragmented datagrams
   std::array<std::uint16_t, 2> maximum_segment_bytes{};  // announced by [side] on SYN; 0: not seen
@@ -69,12 +93,8 @@ struct alignas(64) Flow {
   std::array<FlowSide, 2> sides;                         // [0] client to server, [1] back
 
   // The client: the sender of the flow's first packet, unless that packet was a SYN/ACK.
-  struct Endpoint {
-    Address16 address;
-    std::uint16_t port;
-  };
-  [[nodiscard]] Endpoint client() const;
-  [[nodiscard]] Endpoint server() const;
+  [[nodiscard]] FlowKey::Endpoint client() const;
+  [[nodiscard]] FlowKey::Endpoint server() const;
   [[nodiscard]] TimeRange time() const;
   [[nodiscard]] Tally total() const;
 };
@@ -116,7 +136,9 @@ class FlowTable {
  private:
   struct Slot {
     std::uint32_t tag = 0;    // hash; its low bits say where the slot wants to be
-    std::uint32_t entry = 0;  // index + 1, 0 when free
+    std::uint32_t entry = 0;  // (index + 1) * 2 + low_is_client, 0 when free
+    [[nodiscard]] std::uint32_t index() const { return (entry >> 1) - 1; }
+    [[nodiscard]] bool low_is_client() const { return (entry & 1) != 0; }
   };
   struct Wanted {
     FlowKey key;
@@ -128,19 +150,24 @@ class FlowTable {
     void operator()(Flow* flows) const;
   };
 
+  static std::unique_ptr<Flow[], Free> allocate(std::size_t count);
   void prepare(std::span<const PacketInfo> infos);
   void prefetch_flows(std::size_t count) const;
-  std::uint32_t find_or_make(const Wanted& wanted, const PacketInfo& info);
-  std::uint32_t make(const Wanted& wanted, const PacketInfo& info);
+  Slot find_or_make(const Wanted& wanted, const PacketInfo& info);
+  void add_to_flow(const Wanted& wanted, const Packet& packet, const PacketInfo& info,
+                   FlowRef& ref);
+  Slot make(const Wanted& wanted, const PacketInfo& info);
   std::uint32_t evict();
   void insert_slot(Slot slot);
-  void erase_slot(std::uint32_t tag, std::uint32_t entry);
+  void erase_slot(std::uint32_t tag, std::uint32_t index);
   void double_slots();
   void add_tcp(Flow& flow, std::uint8_t side, const Packet& packet, const PacketInfo& info);
-  [[nodiscard]] std::uint32_t hash(const FlowKey& key) const;
 
   std::uint32_t most_flows_;
   std::unique_ptr<Flow[], Free> flows_;
+  // When each flow was last seen, in batches. Apart from the flows, so that finding one does not
+  // make its first cache line dirty.
+  std::vector<std::uint32_t> last_batch_;
   std::uint32_t size_ = 0;
   std::vector<Slot> slots_;
   std::uint32_t mask_;

@@ -42,12 +42,12 @@ void write_csv(const Write& write, const TimeSeries& series) {
 }
 
 void write_json(const Write& write, const TimeSeries& series) {
-  write(fmt::format(
-      "\"series\": {{\"by\": \"{}\", \"interval_ns\": {}, \"origin_ns\": {},\n"
-      "\"columns\": [\"time_ns\", \"{}\", \"packets\", \"frame_bytes\", \"ip_bytes\", "
-      "\"payload_bytes\"],\n\"bins\": [",
-      by_name(series.options().by), series.options().interval.count(), series.options().origin_ns,
-      by_name(series.options().by)));
+  write(
+      fmt::format("\"series\": {{\"by\": \"{}\", \"interval_ns\": {}, \"origin_ns\": {},\n"
+                  "\"columns\": [\"time_ns\", \"{}\", \"packets\", \"frame_bytes\", \"ip_bytes\", "
+                  "\"payload_bytes\"],\n\"bins\": [",
+                  by_name(series.options().by), series.options().interval.count(),
+                  series.options().origin_ns, by_name(series.options().by)));
   bool first = true;
   for (const TimeSeries::Row& row : series.rows()) {
     write(fmt::format("{}[{},\"{}\",{}]", first ? "\n" : ",\n", row.start_ns,
@@ -71,8 +71,7 @@ void write_text(const Write& write, const TimeSeries& series) {
   for (const TimeSeries::Row& row : series.rows())
     line(row.start_ns >= 0 ? utc_iso(row.start_ns) : std::to_string(row.start_ns) + " ns",
          row.tally, series.label(row.label));
-  for_each_rest(series,
-                [&](std::string_view name, const Tally& tally) { line("", tally, name); });
+  for_each_rest(series, [&](std::string_view name, const Tally& tally) { line("", tally, name); });
 }
 
 }  // namespace

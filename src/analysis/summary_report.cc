@@ -19,7 +19,8 @@ std::string time_unit_text(TimeUnit unit) {
 }
 
 Field rate_field(std::string name, const Rate& rate, bool is_bits = false) {
-  if (const auto* reason = std::get_if<std::string>(&rate)) return {std::move(name), nullptr, *reason};
+  if (const auto* reason = std::get_if<std::string>(&rate))
+    return {std::move(name), nullptr, *reason};
   const double value = std::get<double>(rate);
   return {std::move(name), value, is_bits ? human_bitrate(value) : ""};
 }
@@ -41,10 +42,9 @@ void add_format(std::vector<Field>& fields, const CaptureReader& reader) {
   fields.push_back({"compression", format.compression, ""});
   fields.push_back({"time_unit", time_unit_text(format.time_unit), ""});
   fields.push_back({"interfaces", reader.interfaces().size(), ""});
-  const bool same = std::all_of(reader.interfaces().begin(), reader.interfaces().end(),
-                                [&](const Interface& i) {
-                                  return i.link_type == reader.interfaces().front().link_type;
-                                });
+  const bool same = std::all_of(
+      reader.interfaces().begin(), reader.interfaces().end(),
+      [&](const Interface& i) { return i.link_type == reader.interfaces().front().link_type; });
   if (!reader.interfaces().empty())
     fields.push_back({"link_type",
                       same ? link_type_name(reader.interfaces().front().link_type) : "per packet",
@@ -107,13 +107,13 @@ std::vector<Field> summary_fields(const CaptureReader& reader, const CaptureSumm
   fields.push_back(rate_field("mean_frame_bytes", summary.mean_frame_bytes()));
   fields.push_back({"smallest_frame_bytes", t.smallest, ""});
   fields.push_back({"largest_frame_bytes", t.largest, ""});
-  add_tally(fields, "ipv4", t.ipv4);
-  add_tally(fields, "ipv6", t.ipv6);
+  add_tally(fields, "ipv4", t.ipv4_tcp + t.ipv4_udp + t.ipv4_other);
+  add_tally(fields, "ipv6", t.ipv6_tcp + t.ipv6_udp + t.ipv6_other);
   add_tally(fields, "not_ip", t.not_ip);
   add_tally(fields, "undecoded", t.undecoded);
-  add_tally(fields, "tcp", t.tcp);
-  add_tally(fields, "udp", t.udp);
-  add_tally(fields, "other_transport", t.other_transport);
+  add_tally(fields, "tcp", t.ipv4_tcp + t.ipv6_tcp);
+  add_tally(fields, "udp", t.ipv4_udp + t.ipv6_udp);
+  add_tally(fields, "other_transport", t.ipv4_other + t.ipv6_other);
   fields.push_back({"fragments", t.fragments, ""});
   add_super(fields, summary);
   fields.push_back({"untimed_packets", t.untimed, "without a usable timestamp"});
@@ -168,8 +168,7 @@ void write_summary_json(const Write& write, const CaptureReader& reader,
   const auto dump = [](const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
   };
-  write(fmt::format("\"interface_list\": {},\n",
-                    dump(interfaces_json(reader, summary.totals()))));
+  write(fmt::format("\"interface_list\": {},\n", dump(interfaces_json(reader, summary.totals()))));
   write(fmt::format("\"stop\": {}", dump(stop_json(reader.stop()))));
 }
 
@@ -188,7 +187,8 @@ void write_summary(const Write& write, ReportForm form, const CaptureReader& rea
     write(fmt::format("{:<28} {}{}\n", field.name, value, optional_note(field)));
   }
   const std::string reason = stop_reason_name(reader.stop().reason);
-  write(fmt::format(form == ReportForm::csv ? "{},{}\n" : "{:<28} {}\n", "stop", reason));
+  write(form == ReportForm::csv ? fmt::format("stop,{}\n", reason)
+                                : fmt::format("{:<28} {}\n", "stop", reason));
 }
 
 }  // namespace tl

@@ -19,7 +19,7 @@ Wide floor_divide(Wide value, std::int64_t by) {
 constexpr std::array kDirections{"tx", "rx", "forward", "reverse", "other"};
 enum Direction : std::uint32_t { kTx, kRx, kForward, kReverse, kOther };
 
-std::string endpoint_text(const Flow::Endpoint& end, std::uint8_t ip_version) {
+std::string endpoint_text(const FlowKey::Endpoint& end, std::uint8_t ip_version) {
   const std::string address = address_text(end.address, ip_version);
   return ip_version == 6 ? fmt::format("[{}]:{}", address, end.port)
                          : fmt::format("{}:{}", address, end.port);
@@ -32,9 +32,9 @@ std::string port_label(const Flow& flow) {
 }  // namespace
 
 std::string flow_label(const Flow& flow) {
-  return fmt::format("{} {} {}", protocol_name(flow.key.protocol),
-                     endpoint_text(flow.client(), flow.key.ip_version),
-                     endpoint_text(flow.server(), flow.key.ip_version));
+  return fmt::format("{} {} {}", protocol_name(flow.key.protocol()),
+                     endpoint_text(flow.client(), flow.key.ip_version()),
+                     endpoint_text(flow.server(), flow.key.ip_version()));
 }
 
 TimeSeries::TimeSeries(SeriesOptions options, const FlowTable& flows)
@@ -49,19 +49,32 @@ Depth TimeSeries::depth() const {
   return options_.by == SeriesBy::total ? Depth::headers : Depth::flows;
 }
 
+// Neighbours in a capture mostly share their bin: they are summed in registers until it changes.
 void TimeSeries::on_batch(const Batch& batch) {
+  const bool one_line = options_.by == SeriesBy::total;
+  Tally* bin = nullptr;
+  Tally run;
   for (std::size_t i = 0; i < batch.packets.size(); ++i) {
     const Packet& packet = batch.packets[i];
-    if ((packet.flags & kNoTime) != 0) [[unlikely]] {
-      untimed_.add(packet, batch.infos[i]);
-      continue;
+    Tally* const wanted = bin_of(packet, one_line ? 0 : line_of(batch, i));
+    if (wanted != bin) {
+      if (bin != nullptr) *bin += run;
+      run = {};
+      bin = wanted;
     }
-    Line& line = lines_[options_.by == SeriesBy::total ? 0 : line_of(batch, i)];
-    const bool same_bin =
-        line.bin != nullptr && packet.time_ns >= line.start_ns && packet.time_ns < line.end_ns;
-    Tally* bin = same_bin ? line.bin : find_bin(line, packet.time_ns);
-    (bin != nullptr ? *bin : over_limit_).add(packet, batch.infos[i]);
+    run.add(packet, batch.infos[i]);
   }
+  if (bin != nullptr) *bin += run;
+}
+
+inline Tally* TimeSeries::bin_of(const Packet& packet, std::uint32_t line_number) {
+  if ((packet.flags & kNoTime) != 0) [[unlikely]]
+    return &untimed_;
+  Line& line = lines_[line_number];
+  if (line.bin != nullptr && packet.time_ns >= line.start_ns && packet.time_ns < line.end_ns)
+    return line.bin;
+  Tally* const bin = find_bin(line, packet.time_ns);
+  return bin != nullptr ? bin : &over_limit_;
 }
 
 std::uint32_t TimeSeries::line_of(const Batch& batch, std::size_t i) {

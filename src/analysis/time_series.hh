@@ -70,6 +70,7 @@ class TimeSeries : public Observer {
   std::uint32_t line_of(const Batch& batch, std::size_t i);
   std::uint32_t direction_of(const PacketInfo& info, const FlowRef& ref) const;
   std::uint32_t numbered(std::uint64_t key, std::string (*name)(const Flow&), const Flow* flow);
+  Tally* bin_of(const Packet& packet, std::uint32_t line_number);
   Tally* find_bin(Line& line, std::int64_t time_ns);
 
   SeriesOptions options_;

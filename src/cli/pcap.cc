@@ -41,8 +41,8 @@ ExitCode command_pcap(const Args& args) {
     write_all(STDOUT_FILENO, usage(), "standard output");
     return ExitCode::pass;
   }
-  const auto* verb = std::find_if(kVerbs.begin(), kVerbs.end(),
-                                  [&](const Verb& v) { return v.name == wanted; });
+  const auto* verb =
+      std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == wanted; });
   if (verb != kVerbs.end()) return verb->function({args.begin() + 1, args.end()});
   std::string known;
   for (const Verb& v : kVerbs) known += fmt::format("{}{}", known.empty() ? "" : ", ", v.name);
@@ -64,7 +64,8 @@ void SeriesFlags::bind(CLI::App& app) {
       ->check(CLI::IsMember({"total", "direction", "port", "flow"}))
       ->capture_default_str();
   app.add_option("--origin", origin, "ns since the epoch that an edge lies on; default: the epoch");
-  app.add_option("--local", local, "an own address, for --by direction: from it is tx, to it is rx");
+  app.add_option("--local", local,
+                 "an own address, for --by direction: from it is tx, to it is rx");
   app.add_option("--max-bins", most_bins, "memory limit: at most so many bins")
       ->capture_default_str();
 }
@@ -80,7 +81,8 @@ SeriesOptions SeriesFlags::options() const {
   for (const std::string& text : local) {
     std::uint8_t version = 0;
     const auto address = address_from_text(text, version);
-    if (!address) throw UsageError{"local address '" + text + "': expected an IPv4 or IPv6 address"};
+    if (!address)
+      throw UsageError{"local address '" + text + "': expected an IPv4 or IPv6 address"};
     options.local.emplace_back(*address, version);
   }
   return options;

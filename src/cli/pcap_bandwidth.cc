@@ -12,9 +12,7 @@ namespace {
 struct Bandwidth {
   std::uint64_t bytes;
   double seconds;
-  [[nodiscard]] double bits_per_second() const {
-    return static_cast<double>(bytes) * 8 / seconds;
-  }
+  [[nodiscard]] double bits_per_second() const { return static_cast<double>(bytes) * 8 / seconds; }
   [[nodiscard]] double kilobytes() const { return static_cast<double>(bytes) / 1e3; }
   [[nodiscard]] double megabytes() const { return static_cast<double>(bytes) / 1e6; }
 };

@@ -30,9 +30,9 @@ void write_report(const SummaryFlags& flags, const Pass& pass, const CaptureSumm
   const bool json = form == ReportForm::json;
   const std::string_view between = json ? ",\n" : "\n";
   if (json)
-    write(fmt::format("{{\"schema\": \"trafficlab.pcap.summary/1\",\n\"file\": {},\n",
-                      nlohmann::json(flags.path)
-                          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+    write(fmt::format(
+        "{{\"schema\": \"trafficlab.pcap.summary/1\",\n\"file\": {},\n",
+        nlohmann::json(flags.path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
   if (flags.sha256) {
     const std::string digest = sha256_of_file(flags.path);
     if (json) write(fmt::format("\"sha256\": \"{}\",\n", digest));
