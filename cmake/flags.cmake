@@ -19,3 +19,8 @@ if(TRAFFICLAB_SANITIZE)
   target_compile_options(tl_flags INTERFACE -fsanitize=${TRAFFICLAB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tl_flags INTERFACE -fsanitize=${TRAFFICLAB_SANITIZE})
 endif()
+if(TRAFFICLAB_FUZZ)
+  # Coverage for libFuzzer in all code; its main() is linked by the targets in fuzz/ alone.
+  target_compile_options(tl_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(tl_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
