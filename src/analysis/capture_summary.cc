@@ -13,86 +13,62 @@ std::int64_t saturated_difference(std::int64_t later, std::int64_t earlier) {
 
 }  // namespace
 
-// Each loop keeps its sums in registers and stores them once a batch.
+// Whole batches where nothing is odd, packet by packet elsewhere.
 void CaptureSummary::on_batch(const Batch& batch) {
-  if (totals_.packets == 0 && !batch.packets.empty()) totals_.smallest = UINT32_MAX;
-  add_packets(batch.packets);
-  add_times(batch.packets);
-  add_interfaces(batch.packets);
+  const Digest& sum = batch.digest;
+  totals_.smallest = std::min(totals_.packets == 0 ? UINT32_MAX : totals_.smallest, sum.smallest);
+  totals_.largest = std::max(totals_.largest, sum.largest);
+  totals_.packets += sum.tally.packets;
+  totals_.frame_bytes += sum.tally.frame_bytes;
+  totals_.captured_bytes += sum.captured_bytes;
+  totals_.truncated += sum.truncated;
+  totals_.time.add(sum.time);
+  if (sum.packet_flags != 0) [[unlikely]]
+    for (const Packet& packet : batch.packets) add_odd(packet);
+  add_order(batch);
+  add_interfaces(batch);
   add_infos(batch);
 }
 
-void CaptureSummary::add_packets(std::span<const Packet> packets) {
-  std::uint64_t frame_bytes = 0, captured_bytes = 0;
-  std::uint32_t truncated = 0, smallest = totals_.smallest, largest = totals_.largest;
-  unsigned flags = 0;
-  for (const Packet& packet : packets) {
-    frame_bytes += packet.length_bytes;
-    captured_bytes += packet.captured_bytes;
-    truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
-    smallest = std::min(smallest, packet.length_bytes);
-    largest = std::max(largest, packet.length_bytes);
-    flags |= packet.flags;
-  }
-  totals_.packets += packets.size();
-  totals_.frame_bytes += frame_bytes;
-  totals_.captured_bytes += captured_bytes;
-  totals_.truncated += truncated;
-  totals_.smallest = smallest;
-  totals_.largest = largest;
-  if (flags == 0) [[likely]]
+void CaptureSummary::add_order(const Batch& batch) {
+  const bool all_timed = (batch.digest.packet_flags & kNoTime) == 0;
+  if (batch.digest.in_order && all_timed && batch.packets.front().time_ns >= previous_ns_) {
+    previous_ns_ = batch.packets.back().time_ns;
     return;
-  for (const Packet& packet : packets) add_odd(packet);
-}
-
-void CaptureSummary::add_times(std::span<const Packet> packets) {
-  TimeRange range = totals_.time;
-  std::int64_t previous = previous_ns_;
-  for (const Packet& packet : packets) {
-    if ((packet.flags & kNoTime) != 0) [[unlikely]]
-      continue;
-    range.add(packet.time_ns);
-    if (packet.time_ns < previous) [[unlikely]] {
+  }
+  for (const Packet& packet : batch.packets) {
+    if ((packet.flags & kNoTime) != 0) continue;
+    if (packet.time_ns < previous_ns_) {
       totals_.back_steps += 1;
-      totals_.largest_back_step_ns =
-          std::max(totals_.largest_back_step_ns, saturated_difference(previous, packet.time_ns));
+      totals_.largest_back_step_ns = std::max(totals_.largest_back_step_ns,
+                                              saturated_difference(previous_ns_, packet.time_ns));
     }
-    previous = packet.time_ns;
+    previous_ns_ = packet.time_ns;
   }
-  totals_.time = range;
-  previous_ns_ = previous;
 }
 
-void CaptureSummary::add_interfaces(std::span<const Packet> packets) {
-  for (std::size_t i = 0; i < packets.size();) {
-    const std::uint32_t interface = packets[i].interface;
-    SummaryTotals::PerInterface sum;
-    for (; i < packets.size() && packets[i].interface == interface; ++i) {
-      sum.packets += 1;
-      sum.frame_bytes += packets[i].length_bytes;
-    }
+void CaptureSummary::add_interfaces(const Batch& batch) {
+  const auto add = [&](std::uint32_t interface, std::uint64_t packets, std::uint64_t frame_bytes) {
     if (interface >= totals_.interfaces.size()) totals_.interfaces.resize(interface + 1);
-    totals_.interfaces[interface].packets += sum.packets;
-    totals_.interfaces[interface].frame_bytes += sum.frame_bytes;
-  }
+    totals_.interfaces[interface].packets += packets;
+    totals_.interfaces[interface].frame_bytes += frame_bytes;
+  };
+  if (batch.digest.one_interface) [[likely]]
+    return add(batch.packets.front().interface, batch.packets.size(),
+               batch.digest.tally.frame_bytes);
+  for (const Packet& packet : batch.packets) add(packet.interface, 1, packet.length_bytes);
 }
 
 void CaptureSummary::add_infos(const Batch& batch) {
-  Tally* tally = nullptr;
-  Tally run;
-  for (std::size_t i = 0; i < batch.infos.size(); ++i) {
-    const PacketInfo& info = batch.infos[i];
-    Tally* const wanted = &tally_of(info);
-    if (wanted != tally) {
-      if (tally != nullptr) *tally += run;
-      run = {};
-      tally = wanted;
-    }
-    run.add(batch.packets[i], info);
-    if (info.ip_bytes > mtu_ || info.flags != 0) [[unlikely]]
-      add_odd_info(batch, i);
-  }
-  if (tally != nullptr) *tally += run;
+  const Digest& sum = batch.digest;
+  if (sum.one_kind) [[likely]]
+    tally_of(batch.infos.front()) += sum.tally;
+  else
+    for (std::size_t i = 0; i < batch.infos.size(); ++i)
+      tally_of(batch.infos[i]).add(batch.packets[i], batch.infos[i]);
+  if (sum.largest_ip_bytes <= mtu_ && sum.info_flags == 0) [[likely]]
+    return;
+  for (std::size_t i = 0; i < batch.infos.size(); ++i) add_odd_info(batch, i);
 }
 
 inline Tally& CaptureSummary::tally_of(const PacketInfo& info) {

@@ -70,10 +70,9 @@ class CaptureSummary : public Observer {
   [[nodiscard]] Rate mean_frame_bytes() const;
 
  private:
-  void add_packets(std::span<const Packet> packets);
-  void add_times(std::span<const Packet> packets);
   void add_odd(const Packet& packet);
-  void add_interfaces(std::span<const Packet> packets);
+  void add_order(const Batch& batch);
+  void add_interfaces(const Batch& batch);
   void add_infos(const Batch& batch);
   void add_odd_info(const Batch& batch, std::size_t i);
   Tally& tally_of(const PacketInfo& info);

@@ -175,13 +175,18 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
 
 }  // namespace
 
-void decode(const Packet& packet, PacketInfo& info) {
-  clear(info);
-  info.flags = static_cast<std::uint8_t>(((packet.flags & kInbound) != 0 ? kReceived : 0) |
-                                         ((packet.flags & kOutbound) != 0 ? kSent : 0));
-  if (decode_common(packet, info)) [[likely]]
-    return;
-  decode_any(packet, info);
+void decode(const Packet& packet, PacketInfo& info) { decode({&packet, 1}, &info); }
+
+void decode(std::span<const Packet> packets, PacketInfo* infos) {
+  for (const Packet& packet : packets) {
+    PacketInfo& info = *infos++;
+    clear(info);
+    if (packet.flags == 0 && decode_common(packet, info)) [[likely]]
+      continue;
+    if ((packet.flags & kInbound) != 0) info.flags |= kReceived;
+    if ((packet.flags & kOutbound) != 0) info.flags |= kSent;
+    decode_any(packet, info);
+  }
 }
 
 }  // namespace tl

@@ -67,6 +67,8 @@ static_assert(sizeof(PacketInfo) == 64, "one cache line");
 
 // Decodes one packet. Every field of `info` is set.
 void decode(const Packet& packet, PacketInfo& info);
+// The same for packets.size() of them.
+void decode(std::span<const Packet> packets, PacketInfo* infos);
 
 // The options of a TCP header. Selective acknowledgments as RFC 2018 orders them; the first may be
 // a duplicate report (RFC 2883).

@@ -151,7 +151,7 @@ FlowTable::FlowTable(std::uint32_t most_flows)
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
                     std::span<FlowRef> refs) {
   // Below this the table stays in the second-level cache by itself.
-  constexpr std::uint32_t kCachedFlows = 2048;
+  constexpr std::uint32_t kCachedFlows = 64;
   ++batch_;
   prepare(infos);
   if (size_ > kCachedFlows) prefetch_flows(packets.size());

@@ -3,6 +3,61 @@
 #include <algorithm>
 
 namespace tl {
+namespace {
+
+void add_packets(Digest& sum, std::span<const Packet> packets) {
+  std::int64_t previous = packets.front().time_ns;
+  for (const Packet& packet : packets) {
+    sum.tally.frame_bytes += packet.length_bytes;
+    sum.captured_bytes += packet.captured_bytes;
+    sum.truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
+    sum.smallest = std::min(sum.smallest, packet.length_bytes);
+    sum.largest = std::max(sum.largest, packet.length_bytes);
+    sum.packet_flags |= packet.flags;
+    sum.one_interface &= packet.interface == packets.front().interface;
+    sum.in_order &= packet.time_ns >= previous;
+    previous = packet.time_ns;
+  }
+}
+
+// In order and all timed, the ends say everything.
+void add_times(Digest& sum, std::span<const Packet> packets) {
+  if (sum.in_order && (sum.packet_flags & kNoTime) == 0) [[likely]] {
+    sum.time = {packets.front().time_ns, packets.back().time_ns};
+    return;
+  }
+  for (const Packet& packet : packets)
+    if ((packet.flags & kNoTime) == 0) sum.time.add(packet.time_ns);
+}
+
+std::uint32_t kind_of(const PacketInfo& info) {
+  return static_cast<std::uint32_t>(info.content) << 16 | std::uint32_t{info.ip_version} << 8 |
+         info.protocol;
+}
+
+void add_infos(Digest& sum, std::span<const PacketInfo> infos) {
+  std::uint32_t differences = 0;
+  for (const PacketInfo& info : infos) {
+    sum.tally.ip_bytes += info.ip_bytes;
+    sum.tally.payload_bytes += info.payload_bytes;
+    sum.largest_ip_bytes = std::max(sum.largest_ip_bytes, info.ip_bytes);
+    sum.info_flags |= info.flags;
+    differences |= kind_of(info) ^ kind_of(infos.front());
+  }
+  sum.one_kind = differences == 0;
+}
+
+}  // namespace
+
+Digest digest(std::span<const Packet> packets, std::span<const PacketInfo> infos) {
+  Digest sum;
+  if (packets.empty()) return sum;
+  sum.tally.packets = packets.size();
+  add_packets(sum, packets);
+  add_times(sum, packets);
+  add_infos(sum, infos);
+  return sum;
+}
 
 void Pass::add(Observer& observer) {
   observers_.push_back(&observer);
@@ -13,15 +68,12 @@ void Pass::add(Observer& observer) {
 
 const Stop& Pass::run() {
   for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch()) {
-    Batch batch{packets, {}, {}, reader_.first_index()};
+    Batch batch{packets, {}, {}, reader_.first_index(), {}};
     if (depth_ >= Depth::headers) {
-      for (std::size_t i = 0; i < packets.size(); ++i) {
-        // Headers lie a packet apart, which no hardware prefetcher follows.
-        if (i + 8 < packets.size()) __builtin_prefetch(packets[i + 8].data);
-        decode(packets[i], infos_[i]);
-      }
+      decode(packets, infos_.data());
       batch.infos = std::span{infos_}.first(packets.size());
     }
+    batch.digest = digest(packets, batch.infos);
     if (depth_ >= Depth::flows) {
       const auto refs = std::span{refs_}.first(packets.size());
       flow_table_.add(packets, batch.infos, refs);

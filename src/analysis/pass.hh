@@ -13,6 +13,22 @@
 
 namespace tl {
 
+// What a batch is as a whole, so that observers can take it in one step when nothing in it is odd.
+// The tally's ip_bytes and payload_bytes and what comes from infos need Depth::headers.
+struct Digest {
+  Tally tally;
+  TimeRange time;  // of the packets that have one
+  std::uint64_t captured_bytes = 0;
+  std::uint32_t truncated = 0, smallest = UINT32_MAX, largest = 0;  // frame bytes
+  std::uint32_t largest_ip_bytes = 0;
+  std::uint16_t packet_flags = 0;  // those of all packets together
+  std::uint8_t info_flags = 0;
+  bool in_order = true;       // no packet is earlier than the one before
+  bool one_interface = true;  // all packets are of the same interface
+  bool one_kind = true;       // … and of the same content, IP version and protocol
+};
+Digest digest(std::span<const Packet> packets, std::span<const PacketInfo> infos);
+
 // Up to CaptureReader::kBatchPackets packets in file order; the spans are equally long, except that
 // what nobody asked for is empty.
 struct Batch {
@@ -20,6 +36,7 @@ struct Batch {
   std::span<const PacketInfo> infos;
   std::span<const FlowRef> flows;
   std::uint64_t first_index = 0;  // of packets[0] in the capture, from 0
+  Digest digest;
 };
 
 enum class Depth : std::uint8_t { packets, headers, flows };

@@ -49,9 +49,16 @@ Depth TimeSeries::depth() const {
   return options_.by == SeriesBy::total ? Depth::headers : Depth::flows;
 }
 
-// Neighbours in a capture mostly share their bin: they are summed in registers until it changes.
+// Neighbours in a capture mostly share their bin: whole batches go there at once, and what is left
+// is summed in registers until the bin changes.
 void TimeSeries::on_batch(const Batch& batch) {
   const bool one_line = options_.by == SeriesBy::total;
+  const Digest& sum = batch.digest;
+  if (one_line && (sum.packet_flags & kNoTime) == 0 && lines_[0].holds(sum.time.first_ns) &&
+      lines_[0].holds(sum.time.last_ns)) {
+    *lines_[0].bin += sum.tally;
+    return;
+  }
   Tally* bin = nullptr;
   Tally run;
   for (std::size_t i = 0; i < batch.packets.size(); ++i) {
@@ -71,8 +78,7 @@ inline Tally* TimeSeries::bin_of(const Packet& packet, std::uint32_t line_number
   if ((packet.flags & kNoTime) != 0) [[unlikely]]
     return &untimed_;
   Line& line = lines_[line_number];
-  if (line.bin != nullptr && packet.time_ns >= line.start_ns && packet.time_ns < line.end_ns)
-    return line.bin;
+  if (line.holds(packet.time_ns)) return line.bin;
   Tally* const bin = find_bin(line, packet.time_ns);
   return bin != nullptr ? bin : &over_limit_;
 }

@@ -65,6 +65,9 @@ class TimeSeries : public Observer {
     std::unordered_map<std::int64_t, Chunk> chunks;
     std::int64_t start_ns = 0, end_ns = 0;  // of the bin used last
     Tally* bin = nullptr;
+    [[nodiscard]] bool holds(std::int64_t time_ns) const {
+      return bin != nullptr && time_ns >= start_ns && time_ns < end_ns;
+    }
   };
 
   std::uint32_t line_of(const Batch& batch, std::size_t i);
