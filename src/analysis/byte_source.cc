@@ -19,7 +19,12 @@ namespace {
 
 class FdSource : public ByteSource {
  public:
-  explicit FdSource(UniqueFd fd) : fd_{std::move(fd)} {}
+  explicit FdSource(UniqueFd fd) : fd_{std::move(fd)} {
+    struct stat status {};
+    may_wait_ = ::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode);
+  }
+
+  [[nodiscard]] bool may_wait() const override { return may_wait_; }
 
   std::size_t read(std::span<std::uint8_t> into) override {
     for (;;) {
@@ -33,6 +38,7 @@ class FdSource : public ByteSource {
 
  private:
   UniqueFd fd_;
+  bool may_wait_ = true;
 };
 
 class MemorySource : public ByteSource {
@@ -66,6 +72,8 @@ class PeekedSource : public ByteSource {
   [[nodiscard]] std::uint32_t magic() const {
     return size_ == head_.size() ? load_le<std::uint32_t>(head_.data()) : 0;
   }
+
+  [[nodiscard]] bool may_wait() const override { return inner_->may_wait(); }
 
   std::size_t read(std::span<std::uint8_t> into) override {
     if (given_ == size_) {

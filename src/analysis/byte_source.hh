@@ -17,6 +17,8 @@ class ByteSource {
   virtual std::size_t read(std::span<std::uint8_t> into) = 0;
   // "none", "gzip", "zstd" or "lz4".
   [[nodiscard]] virtual std::string_view compression() const { return "none"; }
+  // Whether read() may wait for somebody else, as on pipes, instead of for a disk.
+  [[nodiscard]] virtual bool may_wait() const { return false; }
   // Why reading stopped before the end ("compressed data ends early"), empty otherwise.
   [[nodiscard]] const std::string& failure() const { return failure_; }
 

@@ -1,50 +1,44 @@
 #include "analysis/byte_window.hh"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
+#include <utility>
 
 namespace tl {
-namespace {
-
-// Large enough that system calls do not show, small enough for a second-level cache.
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
-
-}  // namespace
-
-// malloc, not a vector: the pages of a large buffer are touched only when bytes arrive in them.
-void ByteWindow::Free::operator()(std::uint8_t* bytes) const { std::free(bytes); }
-
-ByteWindow::ByteWindow(std::unique_ptr<ByteSource> source) : source_{std::move(source)} {
-  grow(kBufferBytes);
-}
-
-void ByteWindow::grow(std::size_t capacity) {
-  std::unique_ptr<std::uint8_t[], Free> larger{static_cast<std::uint8_t*>(std::malloc(capacity))};
-  if (larger == nullptr) throw std::bad_alloc{};
-  if (size() != 0) std::memcpy(larger.get(), data(), size());
-  end_ -= begin_;
-  begin_ = 0;
-  buffer_ = std::move(larger);
-  capacity_ = capacity;
-}
 
 bool ByteWindow::ensure(std::size_t count) {
-  if (size() >= count) return true;
-  if (count > capacity_) {
-    grow(std::max(count, capacity_ * 2));
-  } else if (begin_ != 0) {
-    std::memmove(buffer_.get(), data(), size());
-    end_ -= begin_;
-    begin_ = 0;
-  }
   while (size() < count) {
-    const std::size_t got = source_->read({buffer_.get() + end_, capacity_ - end_});
-    if (got == 0) return false;
-    end_ += got;
+    const std::span<std::uint8_t> chunk = ahead_->next();
+    if (chunk.empty()) return false;
+    const std::size_t rest = size();
+    if (rest > ReadAhead::kHeadroomBytes) {
+      append_to_large(chunk);
+      continue;
+    }
+    if (rest != 0) std::memcpy(chunk.data() - rest, begin_, rest);
+    begin_ = chunk.data() - rest;
+    end_ = chunk.data() + chunk.size();
+    ahead_->release(true);
   }
   return true;
+}
+
+void ByteWindow::append_to_large(std::span<const std::uint8_t> chunk) {
+  const std::size_t rest = size();
+  if (large_capacity_ < rest + chunk.size() || begin_ < large_.get() ||
+      begin_ >= large_.get() + large_capacity_) {
+    const std::size_t capacity = std::max(rest + chunk.size(), 2 * rest);
+    auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
+    std::memcpy(larger.get(), begin_, rest);
+    large_ = std::move(larger);
+    large_capacity_ = capacity;
+  } else if (begin_ != large_.get()) {
+    std::memmove(large_.get(), begin_, rest);
+  }
+  begin_ = large_.get();
+  std::memcpy(begin_ + rest, chunk.data(), chunk.size());
+  end_ = begin_ + rest + chunk.size();
+  ahead_->release(false);
 }
 
 bool ByteWindow::skip(std::uint64_t count) {

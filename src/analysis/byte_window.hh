@@ -1,4 +1,4 @@
-// The bytes of a source through one buffer: what is visible stays where it is until more is asked
+// The bytes of a source through a window: what is visible stays where it is until more is asked
 // for, so that views into it cost nothing.
 #pragma once
 
@@ -7,20 +7,22 @@
 #include <string>
 
 #include "analysis/byte_source.hh"
+#include "analysis/read_ahead.hh"
 
 namespace tl {
 
 class ByteWindow {
  public:
-  explicit ByteWindow(std::unique_ptr<ByteSource> source);
+  explicit ByteWindow(std::unique_ptr<ByteSource> source)
+      : ahead_{std::make_unique<ReadAhead>(std::move(source))} {}
 
-  [[nodiscard]] const std::uint8_t* data() const { return buffer_.get() + begin_; }
-  [[nodiscard]] std::size_t size() const { return end_ - begin_; }
+  [[nodiscard]] const std::uint8_t* data() const { return begin_; }
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(end_ - begin_); }
   // Position of data() in the stream.
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
 
-  // Makes at least `count` bytes visible, growing the buffer when it must; false when the source is
-  // over before. Moves the bytes: earlier views die.
+  // Makes at least `count` bytes visible; false when the source is over before. Moves the bytes:
+  // earlier views die.
   bool ensure(std::size_t count);
   // Leaves `count` visible bytes behind. Views stay.
   void consume(std::size_t count) {
@@ -31,18 +33,17 @@ class ByteWindow {
   // over.
   bool skip(std::uint64_t count);
 
-  [[nodiscard]] std::string_view compression() const { return source_->compression(); }
-  [[nodiscard]] const std::string& failure() const { return source_->failure(); }
+  [[nodiscard]] std::string_view compression() const { return ahead_->compression(); }
+  [[nodiscard]] const std::string& failure() const { return ahead_->failure(); }
 
  private:
-  struct Free {
-    void operator()(std::uint8_t* bytes) const;
-  };
-  void grow(std::size_t capacity);
+  void append_to_large(std::span<const std::uint8_t> chunk);
 
-  std::unique_ptr<ByteSource> source_;
-  std::unique_ptr<std::uint8_t[], Free> buffer_;
-  std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+  std::unique_ptr<ReadAhead> ahead_;
+  // The window lies in a chunk of ahead_, or, while a record is larger than fits there, in large_.
+  std::uint8_t *begin_ = nullptr, *end_ = nullptr;
+  std::unique_ptr<std::uint8_t[]> large_;
+  std::size_t large_capacity_ = 0;
   std::uint64_t offset_ = 0;
 };
 

@@ -20,14 +20,18 @@ class Decompressor : public ByteSource {
       : inner_{std::move(inner)}, buffer_(kInputBytes) {}
 
   std::size_t read(std::span<std::uint8_t> into) override {
-    while (failure_.empty()) {
+    std::size_t filled = 0;
+    while (failure_.empty() && filled < into.size()) {
       if (input_.empty() && !holds_output_ && !refill()) break;
-      const std::size_t got = step(into);
-      holds_output_ = got == into.size() && !at_boundary();
-      if (got != 0) return got;
+      const std::size_t room = into.size() - filled;
+      const std::size_t got = step(into.subspan(filled));
+      holds_output_ = got == room && !at_boundary();
+      filled += got;
     }
-    return 0;
+    return filled;
   }
+
+  [[nodiscard]] bool may_wait() const override { return inner_->may_wait(); }
 
  protected:
   // Consumes some of input_ and writes some of `into`; returns the bytes written, sets failure_.

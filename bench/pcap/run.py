@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""The offline analysis beside its peers, on files made here, in one run, taking turns.
+
+Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--json FILE]
+
+Every program reads the same file from a warm page cache. Per file: the median time of --rounds rounds in which all take turns,
+peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs. --slow adds tshark (minutes).
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def run_once(argv):
+    """Wall seconds and peak resident bytes of one child, or None when it fails."""
+    begin = time.perf_counter()
+    pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=[
+        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+    _, status, usage = os.wait4(pid, 0)
+    seconds = time.perf_counter() - begin
+    return (seconds, usage.ru_maxrss * 1024) if status == 0 else None
+
+
+def programs(build, path, slow):
+    ours = [f"{build}/trafficlab", "pcap"]
+    table = {
+        "ours: summary+series+flows": [*ours, "summary", "--series", "10ms", "--flows", "--csv", path],
+        "ours: summary": [*ours, "summary", path],
+        "libpcap bare loop": [f"{build}/bench/libpcap_loop", path],
+        "capinfos -cdue": ["capinfos", "-cdue", path],
+        "tcpdump --count": ["tcpdump", "--count", "-nr", path],
+        "tcpstat 1": ["tcpstat", "-r", path, "1"],
+        "tcptrace -nlr": ["tcptrace", "-nlr", path],
+    }
+    slow_table = {
+        "tshark io,stat,0.01": ["tshark", "-n", "-q", "-r", path, "-z", "io,stat,0.01"],
+        "tshark ack_rtt": ["tshark", "-n", "-r", path, "-T", "fields", "-e", "tcp.analysis.ack_rtt"],
+    }
+    return {name: argv for name, argv in {**table, **(slow_table if slow else {})}.items() if shutil.which(argv[0])}
+
+
+def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
+    path = str(folder / f"{label}.pcap")
+    subprocess.run([f"{build}/bench/make_capture", path, str(packets), str(frame_bytes), str(flows), "1000"], check=True)
+    table = programs(build, path, slow)
+    results = {name: [] for name in table}
+    pathlib.Path(path).read_bytes()  # warm
+    for turn in range(rounds):
+        for name, argv in table.items():
+            once_only = name.startswith("tshark") or name.startswith("tcptrace")
+            if once_only and turn > 0:
+                continue
+            result = run_once(argv)
+            if result is not None:
+                results[name].append(result)
+    os.unlink(path)
+    rows = []
+    base = statistics.median(seconds for seconds, _ in results["ours: summary+series+flows"])
+    for name, runs in results.items():
+        if not runs:
+            rows.append({"file": label, "program": name, "error": "failed"})
+            continue
+        seconds = statistics.median(seconds for seconds, _ in runs)
+        rows.append({"file": label, "program": name, "packets": packets, "frame_bytes": frame_bytes, "flows": flows,
+                     "seconds": round(seconds, 4), "packets_per_second": round(packets / seconds),
+                     "peak_bytes": max(peak for _, peak in runs), "times_ours": round(seconds / base, 2), "runs": len(runs)})
+    return rows
+
+
+def show(row):
+    if "error" in row:
+        print(f"{row['file']:<14} {row['program']:<28} {row['error']}")
+        return
+    print(f"{row['file']:<14} {row['program']:<28} {row['seconds']:>9.3f} s {row['packets_per_second'] / 1e6:>9.3f} Mpps "
+          f"{row['peak_bytes'] / 1e6:>8.1f} MB {row['times_ours']:>9.2f} x ours", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("--build", default=str(root / "build" / "release"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--bytes", type=int, default=1_000_000_000, help="size of each file made")
+    parser.add_argument("--slow", action="store_true", help="also tshark")
+    parser.add_argument("--json", help="also write the rows here")
+    args = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
+        for label, frame_bytes, flows in (("796B-1k", 796, 1000), ("64B-1k", 64, 1000),
+                                          ("796B-100k", 796, 100_000), ("64B-100k", 64, 100_000)):
+            packets = args.bytes // (frame_bytes + 16)
+            for row in measure(args.build, pathlib.Path(name), label, packets, frame_bytes, flows, args.rounds, args.slow):
+                show(row)
+                rows.append(row)
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(rows, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
