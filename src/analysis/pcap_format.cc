@@ -96,6 +96,9 @@ class PcapFormat : public RecordFormat {
                                      (captured > limit_ ? kCaplenOverSnaplen : 0));
       at += needed;
       ++count;
+      // Records lie a packet apart, which no hardware follows when packets are large; neighbours
+      // are mostly of one size, so this is where the fourth next one begins.
+      __builtin_prefetch(at + 3 * needed);
     }
     window.consume(static_cast<std::size_t>(at - window.data()));
     return count;

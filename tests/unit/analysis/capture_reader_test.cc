@@ -9,6 +9,7 @@
 
 #include "base/errors.hh"
 #include "support/capture_maker.hh"
+#include "support/temporary.hh"
 
 using namespace tl;
 using namespace tl::test;
@@ -295,6 +296,40 @@ TEST_CASE("records larger than the buffer and files larger than it read whole") 
   std::vector<MadePacket> made{{kStart, Bytes(3'000'000, 1)}, {kStart, Bytes(10, 2)}};
   const Read read = read_all(pcap_file(made, options));
   check_same(made, read, 1);
+}
+
+TEST_CASE("a capture of many buffers reads the same from a file, from memory and compressed") {
+  std::vector<MadePacket> made;
+  for (std::int64_t i = 0; i < 6000; ++i)
+    made.push_back({kStart + i, Bytes(static_cast<std::size_t>(60 + i * 37 % 1400),
+                                      static_cast<std::uint8_t>(i))});
+  const Bytes whole = pcap_file(made);
+  REQUIRE(whole.size() > 4'000'000);
+  check_same(made, read_all(whole), 1);
+  check_same(made, read_all(gzipped(whole)), 1);
+  const TemporaryFolder folder;
+  write_file(folder.path() / "x.pcap", whole);
+  CaptureReader reader = CaptureReader::open(folder.path() / "x.pcap");
+  std::size_t packets = 0;
+  bool same = true;
+  for (auto batch = reader.next_batch(); !batch.empty(); batch = reader.next_batch())
+    for (const Packet& packet : batch)
+      same = same && packet.captured_bytes == made[packets].bytes.size() &&
+             std::memcmp(packet.data, made[packets++].bytes.data(), packet.captured_bytes) == 0;
+  CHECK(same);
+  CHECK(packets == made.size());
+  CHECK(reader.stream_bytes() == whole.size());
+}
+
+TEST_CASE("a reader can be given up while the next bytes are still being read") {
+  const auto made = some_packets(10'000);
+  const Bytes whole = pcap_file(made);
+  for (int batches = 1; batches < 100; batches += 7) {
+    CaptureReader reader{memory_source(whole), "test"};
+    std::size_t packets = 0;
+    for (int i = 0; i < batches; ++i) packets += reader.next_batch().size();
+    REQUIRE(packets != 0);
+  }
 }
 
 TEST_CASE("pcapng damage: unknown interface, differing lengths, short blocks") {
