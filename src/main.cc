@@ -20,7 +20,8 @@ constexpr std::array kCommands{
     Command{"counters", "exact in-kernel traffic counters", tl::command_counters},
     Command{"capture", "live capture with an exact account", tl::command_capture},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
-    Command{"pcap", "what captures hold: summary, bandwidth, series, flows", tl::command_pcap},
+    Command{"pcap", "what captures hold: summary, bandwidth, series, flows, rtt, diff",
+            tl::command_pcap},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 
