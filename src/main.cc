@@ -21,7 +21,7 @@ constexpr std::array kCommands{
     Command{"capture", "live capture with an exact account", tl::command_capture},
     Command{"export", "Prometheus exporter: pings, devices, this process", tl::command_export},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
-    Command{"pcap", "what captures hold: summary, bandwidth, series, flows", tl::command_pcap},
+    Command{"pcap", "what captures hold: summary, bandwidth, series, flows, rtt", tl::command_pcap},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 

@@ -18,11 +18,12 @@ struct Verb {
   ExitCode (*function)(const Args&);
 };
 constexpr std::array kVerbs{
-    Verb{"summary", "what a capture holds; with --series and --flows in one pass",
+    Verb{"summary", "what a capture holds; with --series, --flows, --rtt in one pass",
          command_pcap_summary},
     Verb{"bandwidth", "data size and bandwidth over a stated time", command_pcap_bandwidth},
     Verb{"series", "packets and bytes per interval", command_pcap_series},
     Verb{"flows", "packets, bytes, retransmissions and gaps per flow", command_pcap_flows},
+    Verb{"rtt", "TCP round-trip times, and what gave none and why", command_pcap_rtt},
 };
 
 std::string usage() {
@@ -30,7 +31,8 @@ std::string usage() {
       "Usage: trafficlab pcap VERB [OPTIONS] FILE\n\n"
       "FILE is pcap or pcapng, plain or compressed with gzip, zstd or lz4; - is stdin.\n\n";
   for (const Verb& verb : kVerbs) text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
-  return text + "\nExample: trafficlab pcap summary --series 10ms --flows --json capture.pcap\n";
+  return text +
+         "\nExample: trafficlab pcap summary --series 10ms --flows --rtt --json capture.pcap\n";
 }
 
 }  // namespace
@@ -78,14 +80,25 @@ SeriesOptions SeriesFlags::options() const {
   if (by == "direction") options.by = SeriesBy::direction;
   if (by == "port") options.by = SeriesBy::port;
   if (by == "flow") options.by = SeriesBy::flow;
-  for (const std::string& text : local) {
+  options.local = parse_addresses(local);
+  return options;
+}
+
+std::vector<std::pair<Address16, std::uint8_t>> parse_addresses(
+    const std::vector<std::string>& texts) {
+  std::vector<std::pair<Address16, std::uint8_t>> addresses;
+  for (const std::string& text : texts) {
     std::uint8_t version = 0;
     const auto address = address_from_text(text, version);
     if (!address)
       throw UsageError{"local address '" + text + "': expected an IPv4 or IPv6 address"};
-    options.local.emplace_back(*address, version);
+    addresses.emplace_back(*address, version);
   }
-  return options;
+  return addresses;
+}
+
+std::string json_text(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 void StdoutWriter::write(std::string_view text) {

@@ -12,6 +12,7 @@ ExitCode command_pcap_summary(const Args& args);
 ExitCode command_pcap_bandwidth(const Args& args);
 ExitCode command_pcap_series(const Args& args);
 ExitCode command_pcap_flows(const Args& args);
+ExitCode command_pcap_rtt(const Args& args);
 
 // --json and --csv, which exclude each other.
 struct FormFlags {
@@ -29,6 +30,12 @@ struct SeriesFlags {
   void bind(CLI::App& app);
   [[nodiscard]] SeriesOptions options() const;
 };
+
+// Own addresses, as --local takes them. Throws UsageError for what is none.
+std::vector<std::pair<Address16, std::uint8_t>> parse_addresses(
+    const std::vector<std::string>& texts);
+// A JSON string, whatever bytes the text has.
+std::string json_text(const std::string& text);
 
 // Collects what is written and hands it to stdout in large pieces. Throws MachineError when stdout
 // does not take it.

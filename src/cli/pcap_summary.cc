@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "analysis/capture_summary.hh"
+#include "analysis/rtt_report.hh"
 #include "analysis/time_series.hh"
 #include "base/sha256.hh"
 #include "cli/pcap.hh"
@@ -15,6 +16,7 @@ struct SummaryFlags {
   FormFlags form;
   std::string series;
   bool flows = false;
+  bool rtt = false;
   bool sha256 = false;
   std::uint32_t mtu = CaptureSummary::kDefaultMtu;
   std::uint32_t most_flows = FlowTable::kDefaultMostFlows;
@@ -23,16 +25,15 @@ struct SummaryFlags {
 // In text and CSV the tables follow each other after an empty line; in JSON they are members of one
 // object.
 void write_report(const SummaryFlags& flags, const Pass& pass, const CaptureSummary& summary,
-                  const TimeSeries* series) {
+                  const TimeSeries* series, const RttObserver* rtt) {
   StdoutWriter out;
   const Write write = out.function();
   const ReportForm form = flags.form.form();
   const bool json = form == ReportForm::json;
   const std::string_view between = json ? ",\n" : "\n";
   if (json)
-    write(fmt::format(
-        "{{\"schema\": \"trafficlab.pcap.summary/1\",\n\"file\": {},\n",
-        nlohmann::json(flags.path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+    write(fmt::format("{{\"schema\": \"trafficlab.pcap.summary/1\",\n\"file\": {},\n",
+                      json_text(flags.path)));
   if (flags.sha256) {
     const std::string digest = sha256_of_file(flags.path);
     if (json) write(fmt::format("\"sha256\": \"{}\",\n", digest));
@@ -49,6 +50,10 @@ void write_report(const SummaryFlags& flags, const Pass& pass, const CaptureSumm
     write(between);
     write_flows(write, form, pass.flows(), {});
   }
+  if (rtt != nullptr) {
+    write(between);
+    write_rtt(write, form, *rtt, pass.flows(), {});
+  }
   if (json) write("}\n");
   out.flush();
 }
@@ -63,12 +68,13 @@ ExitCode command_pcap_summary(const Args& args) {
   flags.form.bind(app);
   app.add_option("--series", flags.series, "also the time series with this interval, as 10ms");
   app.add_flag("--flows", flags.flows, "also the table of flows");
+  app.add_flag("--rtt", flags.rtt, "also the round-trip times of TCP");
   app.add_flag("--sha256", flags.sha256, "also the SHA-256 of the file");
   app.add_option("--mtu", flags.mtu, "IP packets over this are super-packets")
       ->capture_default_str();
   app.add_option("--max-flows", flags.most_flows, "memory limit: at most so many flows at a time")
       ->capture_default_str();
-  app.footer("Example: trafficlab pcap summary --series 10ms --flows --json capture.pcap");
+  app.footer("Example: trafficlab pcap summary --series 10ms --flows --rtt --json capture.pcap");
   if (const auto done = parse(app, args)) return *done;
   if (flags.sha256 && flags.path == "-")
     throw UsageError{"pcap summary: --sha256 needs a file, not standard input"};
@@ -84,8 +90,10 @@ ExitCode command_pcap_summary(const Args& args) {
     series_flags.interval = flags.series;
     pass.add(series.emplace(series_flags.options(), pass.flows()));
   }
+  std::optional<RttObserver> rtt;
+  if (flags.rtt) pass.add(rtt.emplace());
   const Stop& stop = pass.run();
-  write_report(flags, pass, summary, series ? &*series : nullptr);
+  write_report(flags, pass, summary, series ? &*series : nullptr, rtt ? &*rtt : nullptr);
   return judge(flags.path, stop, &pass.flows(), series ? &*series : nullptr);
 }
 

@@ -48,7 +48,8 @@ ExitCode serve_captures(const std::filesystem::path& run_folder) {
   std::vector<Capture> captures;
   for (const PlanPoint& point : plan.points)
     open_captures(point, plan, run_folder / "captures", captures);
-  drop_privileges_to_owner(run_folder / "captures");  // before the threads, which inherit what this one has
+  drop_privileges_to_owner(run_folder /
+                           "captures");  // before the threads, which inherit what this one has
 
   std::atomic<bool> ending = false;
   std::vector<json> accounts(captures.size());

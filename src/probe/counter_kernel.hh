@@ -42,7 +42,8 @@ struct HookMemory {
 };
 
 struct ProgramFacts {
-  std::uint64_t recursion_misses = 0;  // events missed because the program was already running on that CPU
+  std::uint64_t recursion_misses =
+      0;  // events missed because the program was already running on that CPU
   std::uint64_t runs = 0, run_time_ns = 0;  // only while kernel.bpf_stats_enabled is 1
 };
 

@@ -127,7 +127,7 @@ nlohmann::json CounterSession::account() const {
         {"boot_id", read_value("/proc/sys/kernel/random/boot_id")}}},
       {"clock", {{"offsets", offsets}, {"steps", steps_}}},
       {"program_runs", runs},
-          {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
+      {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
 }
 
 }  // namespace tl

@@ -118,6 +118,15 @@ Bytes option_mss(std::uint16_t bytes) {
   return out;
 }
 
+Bytes option_sack(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& blocks) {
+  Bytes out{1, 1, 5, static_cast<std::uint8_t>(2 + 8 * blocks.size())};
+  for (const auto& [begin, end] : blocks) {
+    append_be(out, begin, 4);
+    append_be(out, end, 4);
+  }
+  return out;
+}
+
 Bytes pcap_header(const PcapOptions& options) {
   const auto put = options.big_endian ? append_be : append_le;
   Bytes out;

@@ -36,6 +36,8 @@ Bytes ethernet(const Bytes& inner, std::uint16_t ether_type = 0x0800, int tags =
 Bytes arp();
 Bytes option_timestamps(std::uint32_t value, std::uint32_t echo);
 Bytes option_mss(std::uint16_t bytes);
+// Selective acknowledgments of [first, second).
+Bytes option_sack(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& blocks);
 
 struct MadePacket {
   std::int64_t time_ns = 0;
