@@ -60,8 +60,12 @@ ExitCode serve_captures(const std::filesystem::path& run_folder) {
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < captures.size(); ++i)
     threads.emplace_back([&, i] {
-      captures[i].run(ending);
-      accounts[i] = captures[i].finish();
+      try {
+        captures[i].run(ending);
+        accounts[i] = captures[i].finish();
+      } catch (const std::exception& e) {  // the other captures still finish
+        accounts[i] = {{"outcome", "partial"}, {"reason", e.what()}};
+      }
     });
   control.post("capture.armed", {{"captures", captures.size()}});
   while (!stop.wait(Deadline{kPlanLimit})) {
