@@ -10,7 +10,7 @@
 namespace tl {
 namespace {
 
-constexpr std::size_t kInputBytes = 256 * 1024;
+constexpr std::size_t kInputBytes = std::size_t{256} * 1024;
 
 // What the three have in common: a buffer of compressed bytes, and a loop that runs the
 // decompressor until it has produced something.

@@ -145,14 +145,14 @@ class Parser {
   }
 
   std::string network_mode(const YAML::Node& v) {
-    const std::string mode = text(v);
+    std::string mode = text(v);
     if (mode != "none" && !mode.starts_with("service:"))
       refuse(v.Mark(), fmt::format("network_mode '{}': expected none or service:NAME", mode));
     return mode;
   }
 
   std::string user(const YAML::Node& v) {
-    const std::string ids = text(v);
+    std::string ids = text(v);
     if (ids.empty() || ids.find_first_not_of("0123456789:") != std::string::npos)
       refuse(v.Mark(), fmt::format("user '{}': expected UID or UID:GID as numbers", ids));
     return ids;
