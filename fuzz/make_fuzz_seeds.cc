@@ -1,5 +1,5 @@
-// Writes the first inputs of the fuzzers: make_fuzz_seeds FOLDER makes FOLDER/capture and
-// FOLDER/decode.
+// Writes the first inputs of the fuzzers: make_fuzz_seeds FOLDER makes FOLDER/capture,
+// FOLDER/decode and FOLDER/rtt.
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -68,6 +68,27 @@ void write_packets(const std::filesystem::path& folder) {
   }
 }
 
+// Records as fuzz_rtt.cc reads them: data, its ACK, a retransmission, a selective ACK.
+void write_segments(const std::filesystem::path& folder) {
+  constexpr std::uint8_t kAckFlag = 0x10, kSynFlag = 2;
+  Bytes bytes;
+  const auto record = [&](std::uint8_t side, std::uint8_t sequence, std::uint8_t acknowledgment,
+                          std::uint8_t payload, std::uint8_t flags, std::uint8_t sack) {
+    Bytes one{sequence, 0, acknowledgment, 0, payload, 0, 1, flags, 1, 0, 1, 0, sack, 9, 0, 0};
+    one = std::move(one) + Bytes{0, side, 0, 0, 16, 0, 0, 0};
+    one.resize(24);
+    bytes = std::move(bytes) + one;
+  };
+  record(0, 0, 0, 0, kSynFlag, 0);
+  record(1, 0, 1, 0, kSynFlag | kAckFlag, 0);
+  record(0, 1, 1, 10, kAckFlag, 0);
+  record(0, 11, 1, 10, kAckFlag, 0);
+  record(1, 1, 11, 0, kAckFlag, 1);
+  record(0, 11, 1, 10, kAckFlag, 0);
+  record(1, 1, 21, 0, kAckFlag, 0);
+  write_file(folder / "exchange", bytes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -78,8 +99,10 @@ int main(int argc, char** argv) try {
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder / "capture");
   std::filesystem::create_directories(folder / "decode");
+  std::filesystem::create_directories(folder / "rtt");
   write_captures(folder / "capture");
   write_packets(folder / "decode");
+  write_segments(folder / "rtt");
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "make_fuzz_seeds: %s\n", e.what());

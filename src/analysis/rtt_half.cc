@@ -19,7 +19,7 @@ struct RttHalf::Answer {
   std::int64_t most_age_ns;
   RttSink* sink;
   std::uint32_t touched = 0;  // pieces that this acknowledgment is the first to touch
-  // Of those, the transmission that carried the echoed TSval; earliest first.
+  // Of those below the acknowledgment number, the transmission that carried the echoed TSval.
   bool has_echo = false;
   std::int64_t echoed_ns = 0;
 };
@@ -197,11 +197,18 @@ void RttHalf::on_received(const TcpSegment& segment, std::int64_t most_age_ns, R
   const std::int32_t advance = sequence_distance(segment.acknowledgment, acked_);
   if (std::abs(std::int64_t{advance}) > kFarthest) return;  // of no connection we know
   Answer answer{segment, most_age_ns, sink};
-  if (advance > 0) on_cumulative(answer);
-  if (segment.options.sack_count != 0 && !unacked_.empty()) on_selective(answer);
+  const Unacked* selected = nullptr;
+  if (segment.options.sack_count != 0 && !unacked_.empty())
+    selected = select(answer, advance > 0 ? segment.acknowledgment : acked_);
+  if (advance > 0) on_cumulative(answer, selected != nullptr);
+  // The report may have travelled before in an ACK that was lost: with anything sent again since,
+  // it is not clear what caused this one.
+  if (selected != nullptr) judge(*selected, resent_ns_, RttMethod::sack, answer);
 }
 
-void RttHalf::on_cumulative(Answer& answer) {
+// With a selective acknowledgment of something new in the same segment, that arrival caused it, and
+// what the cumulative one covers had waited (its own ACK was delayed, or lost).
+void RttHalf::on_cumulative(Answer& answer, bool is_caused_by_newer) {
   const std::uint32_t ack = answer.segment.acknowledgment;
   RttCounters& counters = statistics_.counters;
   constexpr std::uint32_t kNone = UINT32_MAX;
@@ -212,6 +219,7 @@ void RttHalf::on_cumulative(Answer& answer) {
   const bool is_partial = whole < unacked_.size() && is_above(ack, unacked_[whole].begin);
   const bool is_seen = is_partial || (whole > 0 && unacked_[whole - 1].end == ack);
   if (is_partial && !unacked_[whole].has(kAnsweredSegment)) newest = whole;
+  if (is_caused_by_newer) newest = kNone;
   counters.partial_acks += is_partial ? 1 : 0;
   counters.unseen_acks += is_seen ? 0 : 1;
 
@@ -219,7 +227,10 @@ void RttHalf::on_cumulative(Answer& answer) {
   for (std::uint32_t i = 0; i < whole + (is_partial ? 1 : 0); ++i) {
     Unacked& piece = unacked_[i];
     const bool is_new = !piece.has(kAnsweredSegment);
-    if (is_new) touch(piece, answer);
+    if (is_new) {
+      touch(piece, answer);
+      match_echo(piece, answer);
+    }
     if (i == whole)
       piece.set(kPartlyAcked);
     else if (piece.has(kPartlyAcked))
@@ -240,17 +251,17 @@ void RttHalf::on_cumulative(Answer& answer) {
   if (is_above(ack, next_)) next_ = ack;
 }
 
-// RFC 2018 blocks; what lies at or below the cumulative ACK is a duplicate report (RFC 2883).
-void RttHalf::on_selective(Answer& answer) {
+// Touches what RFC 2018 blocks report above `floor` and returns the newest of it, null if nothing
+// is new. What lies below is a duplicate report (RFC 2883).
+const Unacked* RttHalf::select(Answer& answer, std::uint32_t floor) {
   const TcpOptions& options = answer.segment.options;
-  answer.has_echo = true;  // only ACKs of new data are matched by TSval
-  Unacked* newest = nullptr;
+  const Unacked* newest = nullptr;
   for (std::size_t b = 0; b < options.sack_count; ++b) {
     std::uint32_t begin = options.sack[b].begin;
     const std::uint32_t end = options.sack[b].end;
-    const std::int32_t reach = sequence_distance(end, acked_);
+    const std::int32_t reach = sequence_distance(end, floor);
     if (reach <= 0 || reach > kFarthest || is_above(end, next_)) continue;
-    if (is_above(acked_, begin)) begin = acked_;
+    if (is_above(floor, begin)) begin = floor;
     for (std::uint32_t i = unacked_.first_ending_above(begin);
          i < unacked_.size() && is_above(end, unacked_[i].begin); ++i) {
       Unacked& piece = unacked_[i];
@@ -260,15 +271,18 @@ void RttHalf::on_selective(Answer& answer) {
       if (newest == nullptr || piece.first_ns >= newest->first_ns) newest = &piece;
     }
   }
-  // The report may have travelled before in an ACK that was lost: with anything sent again since,
-  // it is not clear what caused this one.
-  if (newest != nullptr) judge(*newest, resent_ns_, RttMethod::sack, answer);
+  return newest;
 }
 
 void RttHalf::touch(Unacked& piece, Answer& answer) {
   piece.set(kAnsweredSegment);
   statistics_.counters.answered += 1;
   answer.touched += 1;
+}
+
+// TSecr is the TSval of the segment that the receiver had waited for (RFC 7323 4.3): the oldest of
+// what this ACK is the first to touch.
+void RttHalf::match_echo(const Unacked& piece, Answer& answer) {
   const auto& stamps = answer.segment.options.timestamps;
   if (answer.has_echo || !stamps || !piece.has(kHasTimestamp)) return;
   const bool is_first = stamps->echo == piece.first_timestamp;

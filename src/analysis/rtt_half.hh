@@ -120,9 +120,10 @@ class RttHalf {
   void keep(std::uint32_t index, Unacked piece, const TcpSegment& segment);
   void learn_tick(const TcpSegment& segment);
 
-  void on_cumulative(Answer& answer);
-  void on_selective(Answer& answer);
+  const Unacked* select(Answer& answer, std::uint32_t floor);
+  void on_cumulative(Answer& answer, bool is_caused_by_newer);
   void touch(Unacked& piece, Answer& answer);
+  static void match_echo(const Unacked& piece, Answer& answer);
   void judge(const Unacked& piece, std::int64_t resent_ns, RttMethod method, Answer& answer);
   void judge_full(const Unacked& piece, std::int64_t resent_ns, Answer& answer);
   void sample_echo(Answer& answer);

@@ -265,6 +265,20 @@ TEST_CASE("a hole filled by a late original, without any retransmission, is a tr
   CHECK(acks(run) == List{12 * kMs});
 }
 
+TEST_CASE("an ACK that also reports something new selectively answers that, not what it covers") {
+  // The ACK of 1001 was lost, and so was 1101: the next ACK comes when 1201 arrives.
+  const RttRun run{TcpTalk{}
+                       .handshake(false)
+                       .client(100'000, data(1001, 100))
+                       .client(100'100, data(1101, 100))
+                       .client(150'000, data(1201, 100))
+                       .server(160'000, ack(1101, {{1201, 1301}}))
+                       .capture()};
+  CHECK(acks(run).empty());
+  CHECK(run.samples(RttEnd::server, RttMethod::sack) == List{10 * kMs});
+  CHECK(to_server(run).cum_acked == 1);
+}
+
 TEST_CASE("a selective acknowledgment first seen after a retransmission is no sample") {
   const RttRun run{TcpTalk{}
                        .handshake(false)
