@@ -1,7 +1,8 @@
 #include "live/ping_rounds.hh"
 
 #include <algorithm>
-#include <numeric>
+
+#include "probe/ping_statistics.hh"
 
 namespace tl::live {
 
@@ -56,13 +57,9 @@ void PingRounds::serve(const std::string& destination) {
 
 void PingRounds::record(const std::string& destination, const PingResult& result) {
   const Labels labels{{"dest", destination}};
-  for (const auto rtt : result.rtts)
-    rtt_.with(labels).observe(std::chrono::duration<double>{rtt}.count());
-  const auto total =
-      std::accumulate(result.rtts.begin(), result.rtts.end(), std::chrono::nanoseconds{0});
-  const double total_ms = std::chrono::duration<double, std::milli>{total}.count();
-  average_ms_.with(labels).set(
-      result.rtts.empty() ? 0 : total_ms / static_cast<double>(result.rtts.size()));
+  for (const PingReply& reply : result.replies)
+    rtt_.with(labels).observe(std::chrono::duration<double>{reply.rtt}.count());
+  average_ms_.with(labels).set(summarise(result).average_ms.value_or(0));
   requests_.with(labels).inc(static_cast<std::uint64_t>(result.attempts));
   responses_.with(labels).inc(static_cast<std::uint64_t>(result.received));
   duplicates_.with(labels).inc(static_cast<std::uint64_t>(result.duplicates));

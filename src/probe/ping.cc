@@ -1,144 +1,175 @@
 #include "probe/ping.hh"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/icmp6.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <memory>
+#include <algorithm>
 
 #include "base/clock.hh"
 #include "base/errors.hh"
-#include "base/fd.hh"
+#include "probe/echo_packet.hh"
 
 namespace tl {
 namespace {
 
-struct Destination {
-  sockaddr_storage address{};
-  socklen_t length = 0;
-  [[nodiscard]] bool is_ipv6() const { return address.ss_family == AF_INET6; }
+struct Moment {
+  std::int64_t mono_ns = 0;         // by us
+  std::int64_t kernel_real_ns = 0;  // by the kernel; 0: unknown
 };
 
-// Type, code, checksum, id and sequence stand alike in ICMP and ICMPv6 (RFC 792, RFC 4443).
-struct Echo {
-  std::uint8_t type = 0, code = 0;
-  std::uint16_t checksum = 0, id = 0, sequence = 0;
-  std::uint64_t nonce = 0;  // ours, so that other programs' replies never match
+enum class State { unsent, open, refused, answered, late, unreachable };
+
+struct Request {
+  State state = State::unsent;
+  Moment sent;
+  std::int64_t real_ns = 0;  // by us, at sending
+  Moment received;
 };
 
-std::uint16_t internet_checksum(const Echo& echo) {  // RFC 1071
-  std::array<std::uint16_t, sizeof(Echo) / 2> words;
-  std::memcpy(words.data(), &echo, sizeof echo);
-  std::uint32_t sum = 0;
-  for (const std::uint16_t word : words) sum += word;
-  while (sum > 0xFFFF) sum = (sum & 0xFFFFU) + (sum >> 16U);
-  return static_cast<std::uint16_t>(~sum);
+// The clocks of the kernel's stamps may step (CLOCK_REALTIME). What we saw on the monotonic clock
+// encloses them, so a round trip outside it is not believed.
+bool is_believable(std::int64_t rtt_ns, const Request& request) {
+  const std::int64_t enclosing_ns = request.received.mono_ns - request.sent.mono_ns;
+  const std::int64_t slewing_ns = 1000 + enclosing_ns / 2000;  // adjtimex(2): up to 500 ppm
+  return rtt_ns >= 0 && rtt_ns <= enclosing_ns + slewing_ns;
+}
+
+PingReply measured(std::uint16_t sequence, const Request& request) {
+  const std::int64_t received_ns = request.received.kernel_real_ns;
+  if (received_ns != 0) {
+    const std::int64_t kernel_ns = received_ns - request.sent.kernel_real_ns;
+    if (request.sent.kernel_real_ns != 0 && is_believable(kernel_ns, request))
+      return {sequence, std::chrono::nanoseconds{kernel_ns}, PingClock::kernel};
+    if (is_believable(received_ns - request.real_ns, request))
+      return {sequence, std::chrono::nanoseconds{received_ns - request.real_ns},
+              PingClock::kernel_receive};
+  }
+  return {sequence, std::chrono::nanoseconds{request.received.mono_ns - request.sent.mono_ns},
+          PingClock::user};
 }
 
 class Round {
  public:
-  Round(UniqueFd socket, bool is_raw, const Destination& to, const PingOptions& options)
-      : socket_{std::move(socket)}, is_raw_{is_raw}, to_{to}, options_{options} {
-    (void)::getrandom(&nonce_, sizeof nonce_, 0);
-    sent_ns_.resize(static_cast<std::size_t>(options.count));
-    answered_.resize(sent_ns_.size());
+  Round(PingSocket socket, const PingDestination& to, const PingOptions& options)
+      : socket_{std::move(socket)},
+        options_{options},
+        requests_(static_cast<std::size_t>(options.count)) {
+    identity_.is_ipv6 = to.is_ipv6();
+    identity_.identifier = socket_.identifier();
+    identity_.payload_bytes = std::max(options.payload_bytes, kLeastPayload);
+    (void)::getrandom(&identity_.nonce, sizeof identity_.nonce, 0);
+    result_.used_raw_socket = socket_.is_raw();
+    result_.address = to.text();
   }
 
   PingResult run() {
     const std::int64_t begin_ns = monotonic_ns();
     const std::int64_t interval_ns = std::chrono::nanoseconds{options_.interval}.count();
-    for (int i = 0; i < options_.count; ++i) {
-      receive_until(begin_ns + i * interval_ns);
-      send(i);
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      const std::int64_t due_ns = begin_ns + static_cast<std::int64_t>(i) * interval_ns;
+      receive_until([due_ns] { return due_ns; });
+      send(static_cast<std::uint16_t>(i));
     }
-    const std::int64_t end_ns = monotonic_ns() + std::chrono::nanoseconds{options_.timeout}.count();
-    const bool none_sent = result_.send_errors == result_.attempts;
-    if (!none_sent) receive_until(end_ns, true);
+    receive_until([this] { return last_deadline_ns(); });
+    // Transmit stamps may come after the answers, so round trips are computed at the end.
+    for (const std::uint16_t sequence : order_of_arrival_)
+      result_.replies.push_back(measured(sequence, requests_[sequence]));
     return std::move(result_);
   }
 
  private:
-  void send(int index) {
-    Echo echo;
-    echo.type = to_.is_ipv6() ? static_cast<std::uint8_t>(ICMP6_ECHO_REQUEST)
-                              : static_cast<std::uint8_t>(ICMP_ECHO);
-    echo.id = static_cast<std::uint16_t>(nonce_);  // the kernel overwrites it on datagram sockets
-    echo.sequence = htons(static_cast<std::uint16_t>(index));
-    echo.nonce = nonce_;
-    if (!to_.is_ipv6()) echo.checksum = internet_checksum(echo);
+  void send(std::uint16_t sequence) {
+    Request& request = requests_[sequence];
+    const auto packet = echo_request(identity_, sequence);
     ++result_.attempts;
-    sent_ns_[static_cast<std::size_t>(index)] = monotonic_ns();
-    if (::sendto(socket_.get(), &echo, sizeof echo, 0,
-                 reinterpret_cast<const sockaddr*>(&to_.address), to_.length) >= 0)
-      return;
-    result_.error = errno_text(errno);
+    request.real_ns = realtime_ns();
+    request.sent.mono_ns = monotonic_ns();
+    const int error = socket_.send(packet);
+    request.state = error == 0 ? State::open : State::refused;
+    if (error == 0) return;
+    result_.error = "send: " + errno_text(error);
     ++result_.send_errors;
   }
 
-  // Handles replies up to a moment, or until every request sent is answered.
-  void receive_until(std::int64_t end_ns, bool stop_when_complete = false) {
+  // When the last request that is still open is given up; 0 when none is.
+  [[nodiscard]] std::int64_t last_deadline_ns() const {
+    std::int64_t last_ns = 0;
+    for (const Request& request : requests_)
+      if (request.state == State::open) last_ns = request.sent.mono_ns;
+    return last_ns == 0 ? 0 : last_ns + std::chrono::nanoseconds{options_.timeout}.count();
+  }
+
+  // Takes what arrives up to the moment end_ns(), which may move with what arrives.
+  template <class End>
+  void receive_until(End end_ns) {
     while (true) {
-      if (stop_when_complete && result_.received + result_.send_errors == result_.attempts) return;
-      const std::int64_t left_ns = end_ns - monotonic_ns();
+      while (const auto arrival = socket_.receive()) take(*arrival);
+      const std::int64_t left_ns = end_ns() - monotonic_ns();
       if (left_ns <= 0) return;
-      pollfd readable{socket_.get(), POLLIN, 0};
+      pollfd readable{socket_.fd(), POLLIN, 0};
       const timespec limit{left_ns / 1'000'000'000, left_ns % 1'000'000'000};
-      if (::ppoll(&readable, 1, &limit, nullptr) > 0) receive();
+      (void)::ppoll(&readable, 1, &limit, nullptr);
     }
   }
 
-  void receive() {
-    alignas(8) std::array<char, 2048> packet;
-    sockaddr_storage from{};
-    socklen_t from_length = sizeof from;
-    const ssize_t n = ::recvfrom(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT,
-                                 reinterpret_cast<sockaddr*>(&from), &from_length);
-    const std::int64_t now_ns = monotonic_ns();
-    std::size_t offset = 0;
-    if (n > 0 && is_raw_ && !to_.is_ipv6())
-      offset = std::size_t{static_cast<unsigned char>(packet[0]) & 0xFU} * 4;
-    if (n < 0 || static_cast<std::size_t>(n) < offset + sizeof(Echo)) return;
-    Echo echo;
-    std::memcpy(&echo, packet.data() + offset, sizeof echo);
-    const auto reply = to_.is_ipv6() ? static_cast<std::uint8_t>(ICMP6_ECHO_REPLY)
-                                     : static_cast<std::uint8_t>(ICMP_ECHOREPLY);
-    const std::size_t index = ntohs(echo.sequence);
-    if (echo.type != reply || echo.nonce != nonce_ || index >= answered_.size() || !is_peer(from))
+  void take(const PingArrival& arrival) {
+    switch (arrival.kind) {
+      case PingArrival::Kind::packet:
+        return take_packet(arrival);
+      case PingArrival::Kind::transmit_stamp:
+        if (Request* request = sent_request(match_sent_copy(identity_, arrival.bytes)))
+          request->sent.kernel_real_ns = arrival.kernel_real_ns;
+        return;
+      case PingArrival::Kind::icmp_error: {
+        Request* request = sent_request(match_quoted(identity_, arrival.bytes));
+        if (request == nullptr || request->state != State::open) return;
+        request->state = State::unreachable;
+        ++result_.unreachable;
+        result_.error = arrival.reason;
+        return;
+      }
+    }
+  }
+
+  Request* sent_request(const EchoAnswer& answer) {
+    if (answer.match != EchoMatch::ours || answer.sequence >= requests_.size()) return nullptr;
+    Request& request = requests_[answer.sequence];
+    const bool is_out = request.state != State::unsent && request.state != State::refused;
+    return is_out ? &request : nullptr;
+  }
+
+  void take_packet(const PingArrival& arrival) {
+    const EchoAnswer answer = match_reply(identity_, arrival.bytes);
+    if (answer.match == EchoMatch::foreign) return;
+    Request* request = sent_request(answer);
+    if (request == nullptr || !arrival.is_from_destination) {
+      ++result_.mismatched;
       return;
-    if (answered_[index]) {
+    }
+    if (request->state == State::answered || request->state == State::late) {
       ++result_.duplicates;
       return;
     }
-    answered_[index] = true;
+    if (arrival.mono_ns - request->sent.mono_ns >
+        std::chrono::nanoseconds{options_.timeout}.count()) {
+      request->state = State::late;
+      ++result_.late;
+      return;
+    }
+    request->state = State::answered;
+    request->received = {arrival.mono_ns, arrival.kernel_real_ns};
     ++result_.received;
-    result_.rtts.emplace_back(now_ns - sent_ns_[index]);
+    if (!order_of_arrival_.empty() && answer.sequence < highest_) ++result_.reordered;
+    highest_ = std::max(highest_, answer.sequence);
+    order_of_arrival_.push_back(answer.sequence);
   }
 
-  bool is_peer(const sockaddr_storage& from) const {
-    if (from.ss_family != to_.address.ss_family) return false;
-    if (to_.is_ipv6())
-      return std::memcmp(&reinterpret_cast<const sockaddr_in6&>(from).sin6_addr,
-                         &reinterpret_cast<const sockaddr_in6&>(to_.address).sin6_addr, 16) == 0;
-    return reinterpret_cast<const sockaddr_in&>(from).sin_addr.s_addr ==
-           reinterpret_cast<const sockaddr_in&>(to_.address).sin_addr.s_addr;
-  }
-
-  UniqueFd socket_;
-  bool is_raw_;
-  Destination to_;
+  PingSocket socket_;
   PingOptions options_;
-  std::uint64_t nonce_ = 0;
-  std::vector<std::int64_t> sent_ns_;
-  std::vector<bool> answered_;
+  EchoIdentity identity_;
+  std::vector<Request> requests_;
+  std::vector<std::uint16_t> order_of_arrival_;
+  std::uint16_t highest_ = 0;
   PingResult result_;
 };
 
@@ -151,25 +182,26 @@ PingResult failed(const PingOptions& options, std::string reason) {
 
 }  // namespace
 
-PingResult ping(const std::string& host, const PingOptions& options) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (error != 0) return failed(options, fmt::format("resolve: {}", ::gai_strerror(error)));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, ::freeaddrinfo};
-  Destination to;
-  to.length = found->ai_addrlen;
-  std::memcpy(&to.address, found->ai_addr, found->ai_addrlen);
-  const int protocol =
-      to.is_ipv6() ? static_cast<int>(IPPROTO_ICMPV6) : static_cast<int>(IPPROTO_ICMP);
-  for (const int type : {SOCK_DGRAM, SOCK_RAW}) {
-    UniqueFd socket{::socket(to.address.ss_family, type | SOCK_CLOEXEC, protocol)};
-    if (socket.valid()) return Round{std::move(socket), type == SOCK_RAW, to, options}.run();
+const char* text_of(PingClock clock) {
+  switch (clock) {
+    case PingClock::kernel:
+      return "kernel";
+    case PingClock::kernel_receive:
+      return "kernel_receive";
+    case PingClock::user:
+      return "user";
   }
-  return failed(options, fmt::format("open ICMP socket: {} (give CAP_NET_RAW, or widen "
-                                     "net.ipv4.ping_group_range)",
-                                     errno_text(errno)));
+  return "";
+}
+
+PingResult ping(const std::string& host, const PingOptions& options) {
+  const auto destination = resolve(host, options.family, options.resolve_timeout);
+  if (const auto* reason = std::get_if<std::string>(&destination)) return failed(options, *reason);
+  const auto& to = std::get<PingDestination>(destination);
+  std::string error;
+  PingSocket socket{to, options.allow_datagram_socket, error};
+  if (!socket.is_open()) return failed(options, error);
+  return Round{std::move(socket), to, options}.run();
 }
 
 }  // namespace tl
