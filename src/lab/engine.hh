@@ -26,10 +26,13 @@ struct LabRequest {
   std::filesystem::path compose_file;
   std::string run_id;  // short, unique, [a-z0-9]; every name on the host is tl-<run_id>…
   std::map<std::string, std::string> variables;
-  std::filesystem::path log_folder;   // one file a service is written here
-  std::vector<Subnet> taken_subnets;  // of other labs and of this host: not to be used
+  std::filesystem::path log_folder;  // one file a service is written here
+  // Chooses a free subnet that overlaps none of `taken` either, and records it as this run's.
+  std::function<Subnet(const std::vector<Subnet>& taken)> choose_subnet;
   // Writes a resource into the run's journal; called before it is made.
   std::function<void(const std::string& key, const std::string& value)> record;
+  // Hears one line about what takes long.
+  std::function<void(const std::string& line)> note;
 };
 
 // A service that is up. Its pid is the one of the host's pid namespace.

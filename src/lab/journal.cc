@@ -34,12 +34,13 @@ fs::path journal_folder() {
   return folder;
 }
 
-Journal::Journal(std::string run_id)
-    : run_id_{std::move(run_id)},
-      path_{journal_path(run_id_)},
-      file_{open_fd(path_, O_RDWR | O_CREAT | O_EXCL, 0600)} {
+Journal::Journal(std::string run_id) : run_id_{std::move(run_id)}, path_{journal_path(run_id_)} {
+  file_ = open_fd(path_.parent_path(), O_TMPFILE | O_RDWR, 0600);
   if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) throw_errno("lock journal", path_.native());
   record("run_id", run_id_);
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(file_.get());
+  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+    throw_errno("make journal", path_.native());
 }
 
 Journal::~Journal() {
@@ -75,19 +76,24 @@ std::vector<JournalEntry> list_journals() {
 
 void forget_journal(const std::string& run_id) { ::unlink(journal_path(run_id).c_str()); }
 
-std::vector<Subnet> taken_subnets() {
-  std::vector<Subnet> taken = local_subnets();
-  for (const JournalEntry& entry : list_journals())
-    if (entry.alive && entry.facts.contains("subnet"))
-      taken.push_back(parse_subnet(entry.facts.at("subnet").get<std::string>()));
-  return taken;
+bool is_alive(const fs::path& journal) {
+  const UniqueFd file{::open(journal.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file.valid()) return errno != ENOENT && errno != ENOTDIR;
+  return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
-UniqueFd lock_allocation() {
-  UniqueFd lock = open_fd(journal_folder() / "allocation.lock", O_RDWR | O_CREAT, 0600);
+Subnet allocate_subnet(Journal& journal, std::vector<Subnet> taken) {
+  const UniqueFd lock = open_fd(journal_folder() / "allocation.lock", O_RDWR | O_CREAT, 0600);
   while (::flock(lock.get(), LOCK_EX) != 0)
     if (errno != EINTR) throw_errno("lock", "allocation of subnets");
-  return lock;
+  const std::vector<Subnet> local = local_subnets();
+  taken.insert(taken.end(), local.begin(), local.end());
+  for (const JournalEntry& entry : list_journals())
+    if (entry.alive && entry.run_id != journal.run_id() && entry.facts.contains("subnet"))
+      taken.push_back(parse_subnet(entry.facts.at("subnet").get<std::string>()));
+  const Subnet chosen = free_subnet(taken);
+  journal.record("subnet", chosen.text());
+  return chosen;
 }
 
 }  // namespace tl

@@ -20,7 +20,8 @@ std::filesystem::path journal_folder();
 
 class Journal {
  public:
-  // Makes and locks the journal of a run. Throws MachineError.
+  // Makes the journal of a run; it is locked before it has its name, so that nobody ever takes it
+  // for a dead run's. Throws MachineError.
   explicit Journal(std::string run_id);
   // Removes the file: everything recorded is gone by then.
   ~Journal();
@@ -30,6 +31,7 @@ class Journal {
   // Adds or replaces one fact ("engine", "run_folder", "subnet", …); on disk when it returns.
   void record(const std::string& key, const nlohmann::json& value);
   [[nodiscard]] const std::string& run_id() const { return run_id_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   // Leaves the file for the next run to clean up after: something recorded could not be removed.
   void keep() { keep_ = true; }
 
@@ -51,10 +53,12 @@ struct JournalEntry {
 std::vector<JournalEntry> list_journals();
 // Removes the journal file of a dead run.
 void forget_journal(const std::string& run_id);
+// Whether the run that owns this journal file lives, as far as this user can tell: a file that may
+// not be looked at is taken for a living run's.
+bool is_alive(const std::filesystem::path& journal);
 
-// The subnets of living runs and of this host.
-std::vector<Subnet> taken_subnets();
-// Held while a free subnet is chosen and recorded, so that two runs cannot choose the same. Blocks.
-UniqueFd lock_allocation();
+// Chooses a subnet that is free on this host, used by no living run and overlaps none of `taken`,
+// and records it, under a lock: two runs cannot choose the same.
+Subnet allocate_subnet(Journal& journal, std::vector<Subnet> taken);
 
 }  // namespace tl

@@ -120,8 +120,7 @@ class NetnsEngine : public Engine {
 
   std::vector<Service> up(const LabRequest& request, StopSignals& stop) override {
     Variables variables = request.variables;
-    variables["TRAFFICLAB_SUBNET"] = subnet_ = free_subnet(request.taken_subnets).text();
-    request.record("subnet", subnet_);
+    variables["TRAFFICLAB_SUBNET"] = subnet_ = request.choose_subnet({}).text();
     variables["TRAFFICLAB_BRIDGE"] = "tl-" + request.run_id;
     const ComposeFile compose = parse_compose(request.compose_file, variables);
     try {

@@ -113,11 +113,14 @@ void Sequence::up() {
   lab.run_id = journal_.run_id();
   lab.log_folder = folder_.path() / "logs";
   lab.variables = {{"TRAFFICLAB_RUN_ID", journal_.run_id()},
+                   {"TRAFFICLAB_JOURNAL", journal_.path().native()},
                    {"TRAFFICLAB_RUN_FOLDER", folder_.path().native()},
                    {"TRAFFICLAB_UID", std::to_string(is_root ? kNobody : ::geteuid())},
                    {"TRAFFICLAB_GID", std::to_string(is_root ? kNobody : ::getegid())}};
-  const UniqueFd allocation = lock_allocation();
-  lab.taken_subnets = taken_subnets();
+  lab.choose_subnet = [this](const std::vector<Subnet>& taken) {
+    return allocate_subnet(journal_, taken);
+  };
+  lab.note = [this](const std::string& line) { progress_.note(line); };
   lab.record = [this](const std::string& key, const std::string& value) {
     journal_.record(key, value);
   };
@@ -275,7 +278,10 @@ void Sequence::down() noexcept {
   if (!engine_) return;
   try {
     progress_.phase("down", "taking the lab down");
-    for (std::string& problem : engine_->down()) problems_.push_back(std::move(problem));
+    for (std::string& problem : engine_->down()) {
+      problems_.push_back(std::move(problem));
+      journal_.keep();  // the next clean-up looks again
+    }
   } catch (const std::exception& e) {
     problems_.push_back(e.what());
   }
