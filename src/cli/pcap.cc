@@ -102,7 +102,7 @@ std::string json_text(const std::string& text) {
 }
 
 void StdoutWriter::write(std::string_view text) {
-  constexpr std::size_t kPiece = 64 * 1024;
+  constexpr std::size_t kPiece = std::size_t{64} * 1024;
   pending_ += text;
   if (pending_.size() >= kPiece) flush();
 }
