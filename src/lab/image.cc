@@ -103,7 +103,7 @@ std::string ensure_image(DockerApi& api, const ImageRequest& request, StopSignal
           "use image {} (TRAFFICLAB_IMAGE): the Docker engine does not have it", given)};
     return given;
   }
-  const std::string name = image_name(request.source_root);
+  std::string name = image_name(request.source_root);
   if (api.image_id(name)) return name;
   const UniqueFd lock = lock_build(request, stop);
   if (!api.image_id(name)) build(api, name, request, stop);
