@@ -29,7 +29,7 @@ json line_value(const char* path, const std::string& key, char separator) {
     if (at == std::string::npos || line.substr(0, line.find_last_not_of(" \t", at - 1) + 1) != key)
       continue;
     const std::size_t begin = line.find_first_not_of(" \t\"", at + 1);
-    const std::size_t end = line.find_last_not_of("\"");
+    const std::size_t end = line.find_last_not_of('"');
     return begin == std::string::npos ? json() : json(line.substr(begin, end - begin + 1));
   }
   return nullptr;
