@@ -40,7 +40,7 @@ class Reader {
     for (const auto& entry : map) {
       const YAML::Node key_node = entry.first;
       const YAML::Node value = entry.second;
-      const std::string key = key_node.Scalar();
+      const std::string& key = key_node.Scalar();
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
         refuse(key_node.Mark(), fmt::format("'{}' stands twice", key));
       seen.push_back(key);
