@@ -42,6 +42,7 @@ class Simulation {
   std::int64_t jitter() {
     return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(shape_.jitter_us + 1));
   }
+  std::uint16_t next_identity() { return shape_.counts_identity ? ++identity_ : std::uint16_t{1}; }
   bool is_lost(std::uint32_t per_mille) { return random_() % 1000 < per_mille; }
   std::uint32_t sequence(std::uint32_t segment) const {
     return kClientFirst + segment * shape_.segment_bytes;
@@ -66,7 +67,8 @@ class Simulation {
   void send(std::uint32_t segment) {
     const Said said{.sequence = sequence(segment),
                     .acknowledgment = kServerFirst,
-                    .payload_bytes = shape_.segment_bytes};
+                    .payload_bytes = shape_.segment_bytes,
+                    .identity = next_identity()};
     client_.client(now_, said);
     if (is_lost(shape_.loss_per_mille)) {
       ++lost_to_server_;
@@ -124,8 +126,10 @@ class Simulation {
 
   void acknowledge() {
     ack_is_due_ = false;
-    const Said said{
-        .sequence = kServerFirst, .acknowledgment = sequence(received_), .sack = blocks()};
+    const Said said{.sequence = kServerFirst,
+                    .acknowledgment = sequence(received_),
+                    .sack = blocks(),
+                    .identity = next_identity()};
     server_.server(now_, said);
     if (is_lost(shape_.ack_loss_per_mille)) {
       ++lost_to_client_;
@@ -160,6 +164,7 @@ class Simulation {
   std::int64_t now_ = 0, at_server_us_ = 0, at_client_us_ = 0;
   TcpTalk client_, server_;
   std::uint64_t lost_to_server_ = 0, lost_to_client_ = 0;
+  std::uint16_t identity_ = 1;
   // The sender's, in segments.
   std::uint32_t next_ = 0, acked_ = 0, duplicates_ = 0, recover_ = 0, timeout_generation_ = 0;
   std::vector<bool> sacked_;

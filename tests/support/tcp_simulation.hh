@@ -19,6 +19,7 @@ struct NetworkShape {
   std::int64_t delayed_ack_us = 3000;  // of every second segment in order; 0: every one at once
   std::uint32_t loss_per_mille = 0;    // of data
   std::uint32_t ack_loss_per_mille = 0;
+  bool counts_identity = true;  // IPv4 identification goes up with every packet, else it is 1
   std::uint32_t seed = 1;
 };
 

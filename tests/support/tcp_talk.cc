@@ -127,7 +127,11 @@ TcpTalk& TcpTalk::say(std::int64_t at_us, bool by_client, const Said& said) {
                              .payload_bytes = said.payload_bytes});
   const Bytes packet =
       by_client ? ipv4(kClient, kServer, 6, segment) : ipv4(kServer, kClient, 6, segment);
-  packets_.push_back({kStart + at_us * 1000, ethernet(packet)});
+  Bytes frame = ethernet(packet);
+  constexpr std::size_t kIdentityAt = 14 + 4;
+  frame[kIdentityAt] = static_cast<std::uint8_t>(said.identity >> 8);
+  frame[kIdentityAt + 1] = static_cast<std::uint8_t>(said.identity);
+  packets_.push_back({kStart + at_us * 1000, std::move(frame)});
   return *this;
 }
 

@@ -18,6 +18,7 @@ struct Said {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> timestamps = {};  // TSval, TSecr
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sack = {};
   std::uint16_t window = 65000;
+  std::uint16_t identity = 1;  // of the IPv4 header
 };
 
 class TcpTalk {
