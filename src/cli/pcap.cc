@@ -24,11 +24,12 @@ constexpr std::array kVerbs{
     Verb{"series", "packets and bytes per interval", command_pcap_series},
     Verb{"flows", "packets, bytes, retransmissions and gaps per flow", command_pcap_flows},
     Verb{"rtt", "TCP round-trip times, and what gave none and why", command_pcap_rtt},
+    Verb{"diff", "two captures: of one exchange at two places, or of two runs", command_pcap_diff},
 };
 
 std::string usage() {
   std::string text =
-      "Usage: trafficlab pcap VERB [OPTIONS] FILE\n\n"
+      "Usage: trafficlab pcap VERB [OPTIONS] FILE…\n\n"
       "FILE is pcap or pcapng, plain or compressed with gzip, zstd or lz4; - is stdin.\n\n";
   for (const Verb& verb : kVerbs) text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
   return text +

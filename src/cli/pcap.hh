@@ -13,6 +13,7 @@ ExitCode command_pcap_bandwidth(const Args& args);
 ExitCode command_pcap_series(const Args& args);
 ExitCode command_pcap_flows(const Args& args);
 ExitCode command_pcap_rtt(const Args& args);
+ExitCode command_pcap_diff(const Args& args);
 
 // --json and --csv, which exclude each other.
 struct FormFlags {
