@@ -89,7 +89,7 @@ TEST_CASE("R-5 pcap rtt on a capture without loss is, frame by frame, what tshar
       for (const auto* packets : {&exchange.at_client, &exchange.at_server}) {
         write_file(path, pcap_file(*packets));
         const ByFrame ours = our_samples(path);
-        if (delayed_us != 0 || packets == &exchange.at_client) CHECK(ours.size() > 100);
+        if (packets == &exchange.at_client) CHECK(ours.size() > 100);
         CHECK(ours == tshark_samples(path));
       }
     }
