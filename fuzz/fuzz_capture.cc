@@ -1,12 +1,14 @@
-// Any bytes as a capture: reader, decompressors, decoder, flows, series, reports. Nothing crashes,
-// and everything read adds up.
+// Any bytes as a capture: reader, decompressors, decoder, flows, series, RTT, diff, reports.
+// Nothing crashes, and everything read adds up.
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 
 #include "analysis/capture_report.hh"
 #include "analysis/capture_summary.hh"
+#include "analysis/exchange_report.hh"
 #include "analysis/pass.hh"
+#include "analysis/rtt_report.hh"
 #include "analysis/time_series.hh"
 #include "base/errors.hh"
 
@@ -42,6 +44,8 @@ void analyse(tl::CaptureReader& reader) {
   tl::TimeSeries series{options, pass.flows()};
   pass.add(summary);
   pass.add(series);
+  tl::RttObserver rtt;
+  pass.add(rtt);
   const tl::Stop& stop = pass.run();
   require(stop.packet_index == summary.totals().packets);
   const tl::Tally flows = flows_and_rest(pass.flows());
@@ -53,7 +57,36 @@ void analyse(tl::CaptureReader& reader) {
     tl::write_summary(nowhere, form, reader, summary);
     tl::write_series(nowhere, form, series);
     tl::write_flows(nowhere, form, pass.flows(), {});
+    tl::write_rtt(nowhere, form, rtt, pass.flows(), {});
   }
+}
+
+// The capture against its own first half: every packet ends in one place.
+void compare(std::span<const std::uint8_t> bytes) {
+  const tl::PacketPrinter printer{64};
+  tl::ExchangeOptions options;
+  options.most_waiting = 64;
+  options.window_ns = 1'000'000;
+  tl::ExchangeDiff diff{options, printer};
+  tl::CaptureReader reader{tl::memory_source(bytes), "fuzz"};
+  std::uint64_t index = 0;
+  for (auto batch = reader.next_batch(); !batch.empty(); batch = reader.next_batch())
+    for (const tl::Packet& packet : batch) {
+      tl::PacketInfo info;
+      tl::decode(packet, info);
+      diff.add(0, packet, info);
+      if (++index % 3 != 0) diff.add(1, packet, info);
+    }
+  diff.finish();
+  for (const tl::PathDiff& path : diff.paths())
+    for (unsigned c = 0; c < 2; ++c)
+      require(path.seen[c].packets == path.matched[c].packets + path.partly[c].packets +
+                                          path.only[c].packets + path.duplicated[c].packets +
+                                          path.before[c].packets + path.beyond[c].packets +
+                                          path.given_up[c].packets);
+  const tl::Write nowhere = [](std::string_view) {};
+  for (const auto form : {tl::ReportForm::text, tl::ReportForm::csv, tl::ReportForm::json})
+    tl::write_exchange(nowhere, form, diff);
 }
 
 }  // namespace
@@ -62,6 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     tl::CaptureReader reader{tl::memory_source({data, size}), "fuzz"};
     analyse(reader);
+    compare({data, size});
   } catch (const tl::UsageError&) {  // not a capture
   }
   return 0;

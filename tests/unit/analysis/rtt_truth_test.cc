@@ -1,6 +1,7 @@
 // round-trip times whose truth is known, to the nanosecond.
 #include <doctest/doctest.h>
 
+#include "base/errors.hh"
 #include "support/corpus.hh"
 #include "support/rtt_run.hh"
 #include "support/skip.hh"
@@ -73,4 +74,20 @@ TEST_CASE("R-5 the nine reference files give their true round-trip times") {
     TL_SKIP("the reference captures are not here (TL_PCAPS)");
   for (const Truth& truth : kTruths)
     check(truth, RttRun{open_source(*folder / "rtt" / (truth.name + ".pcap"))});
+}
+
+TEST_CASE("R-6 on every public capture all segments are counted once") {
+  const auto folder = corpus_folder();
+  if (!folder) TL_SKIP("the public captures are not here (TL_PCAPS)");
+  std::uint64_t segments = 0;
+  for (const auto& path : corpus_files(*folder)) {
+    CAPTURE(path);
+    try {
+      const RttRun run{open_source(path)};
+      CHECK(run.broken_identity() == "");
+      segments += run.counters().segments;
+    } catch (const UsageError&) {  // not a capture
+    }
+  }
+  CHECK(segments > 1000);
 }
