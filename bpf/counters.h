@@ -58,16 +58,18 @@ struct tl_device {
 struct tl_cache_entry {
 	struct tl_device_key key;
 	__u32 series;
-	__u32 counts_ports;
+	__u32 flags;
 };
 struct tl_cache {
 	struct tl_cache_entry entries[TL_CACHE_SLOTS];
 };
 
-/* The value of the device table: which series, and whether its packets count in port series. */
+/* The value of the device table: which series, and how its packets count. */
+#define TL_COUNTS_PORTS 1U /* in port series, too */
+#define TL_TAPPED 2U       /* at the device's own tap (counters_tap.bpf.c), not at the trace events */
 struct tl_device_series {
 	__u32 series;
-	__u32 counts_ports;
+	__u32 flags;
 };
 
 /* port → 1 + its index among the chosen ports, or 0. One map value. */

@@ -19,6 +19,8 @@
 #include "base/privileges.hh"
 #include "counters.skel.h"
 #include "counters_raw.skel.h"
+#include "probe/counter_constants.hh"
+#include "probe/counter_tap.hh"
 
 namespace tl {
 namespace {
@@ -111,6 +113,7 @@ struct CounterKernel::Impl {
   };
   std::array<HookMappings, 4> hooks;
   Mapping devices, ports;
+  std::vector<CounterTap> taps;
   volatile __u32* enabled = nullptr;
   __u32* next_series = nullptr;
   volatile __u64* mock_now_ns = nullptr;
@@ -127,15 +130,8 @@ struct CounterKernel::Impl {
   bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
 
   template <class Skeleton>
-  void set_constants(Skeleton& s) {
-    s.rodata->tl_interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
-    s.rodata->tl_base_ns = static_cast<std::uint64_t>(layout.base_ns);
-    s.rodata->tl_slot_mask = layout.slots - 1;
-    s.rodata->tl_cpus = cpus;
-    s.rodata->tl_device_series = layout.device_series;
-    s.rodata->tl_ports = static_cast<std::uint32_t>(layout.ports.size());
-    s.rodata->tl_mock_clock = layout.mock_clock;
-    s.rodata->tl_count_unknown = layout.count_unknown;
+  void prepare(Skeleton& s) {
+    set_counter_constants(*s.rodata, layout, cpus);
     skeleton = s.skeleton;
     object = s.obj;
   }
@@ -218,11 +214,11 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
   if (layout.raw_tp) {
     auto& owner = impl.owner.emplace<2>(counters_raw__open(), &counters_raw__destroy);
     if (!owner) throw_errno("open", "counter programs");
-    impl.set_constants(*owner);
+    impl.prepare(*owner);
   } else {
     auto& owner = impl.owner.emplace<1>(counters__open(), &counters__destroy);
     if (!owner) throw_errno("open", "counter programs");
-    impl.set_constants(*owner);
+    impl.prepare(*owner);
   }
   impl.size_maps();
   impl.load();
@@ -236,17 +232,23 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
 
 CounterKernel::~CounterKernel() = default;
 
-std::uint32_t CounterKernel::name_device(const tl_device_key& key, std::uint32_t type,
-                                         bool counts_ports) {
-  tl_device_series value{TL_SERIES_OTHER, counts_ports ? 1U : 0U};
+NamedDevice CounterKernel::name_device(const tl_device_key& key, std::uint32_t type,
+                                       bool counts_ports) {
+  tl_device_series value{TL_SERIES_OTHER, counts_ports ? TL_COUNTS_PORTS : 0U};
   if (*impl_->next_series < impl_->layout.device_series) {
     value.series = (*impl_->next_series)++;
     impl_->devices.as<tl_device>()[value.series] = {key, type, 1};
   }
+  if (impl_->layout.taps) {
+    if (auto tap = CounterTap::open(impl_->object, impl_->layout, impl_->cpus, key, type, value)) {
+      impl_->taps.push_back(std::move(*tap));
+      value.flags |= TL_TAPPED;
+    }
+  }
   const bpf_map* table = impl_->map("device_table");
   if (bpf_map_update_elem(bpf_map__fd(table), &key, &value, BPF_ANY) != 0)
     throw_errno("name device in", "counter programs");
-  return value.series;
+  return {value.series, (value.flags & TL_TAPPED) != 0};
 }
 
 void CounterKernel::enable(bool on) { *impl_->enabled = on ? 1 : 0; }

@@ -27,6 +27,7 @@ struct CounterLayout {
   bool offered = false;     // also count before the qdisc
   bool raw_tp = false;      // the variant for kernels without their own BTF
   bool count_unknown = true;  // give devices that were not named a series
+  bool taps = true;           // count named devices at their own taps (bpf/counters_tap.bpf.c)
   bool mock_clock = false;    // tests: time is what set_mock_time says
 
   [[nodiscard]] std::uint32_t cells() const {
@@ -47,6 +48,11 @@ struct ProgramFacts {
   std::uint64_t runs = 0, run_time_ns = 0;  // only while kernel.bpf_stats_enabled is 1
 };
 
+struct NamedDevice {
+  std::uint32_t series = 0;
+  bool is_tapped = false;
+};
+
 class CounterKernel {
  public:
   // Loads and attaches everything, counting nothing yet. Throws MachineError with what is lacking
@@ -56,9 +62,10 @@ class CounterKernel {
   CounterKernel(const CounterKernel&) = delete;
   CounterKernel& operator=(const CounterKernel&) = delete;
 
-  // Gives a device the next series; its packets count in port series when `counts_ports`. Only
-  // before enable(true).
-  std::uint32_t name_device(const tl_device_key& key, std::uint32_t type, bool counts_ports);
+  // Gives a device of the calling thread's namespace the next series, and a tap unless the caller
+  // may not open packet sockets (CAP_NET_RAW); then the trace events count it. Its packets count in
+  // port series when `counts_ports`. Only before enable(true).
+  NamedDevice name_device(const tl_device_key& key, std::uint32_t type, bool counts_ports);
   // Opens or closes the gate of all hooks.
   void enable(bool on);
   // Zeroes everything counted. Only while disabled and after a grace period.

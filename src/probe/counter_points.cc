@@ -36,7 +36,7 @@ const Link& after_of(const CounterPoint& point, const Link& before) {
 
 CounterPoint open_point(std::string service, NetNs netns) {
   UniqueFd rtnetlink = netns.run([] { return open_rtnetlink(); });
-  CounterPoint point{std::move(service), std::move(netns), std::move(rtnetlink), {}, {}, {}};
+  CounterPoint point{std::move(service), std::move(netns), std::move(rtnetlink), {}, {}, {}, {}};
   point.devices_before = point.devices_after = point.read_devices();
   return point;
 }
@@ -44,8 +44,12 @@ CounterPoint open_point(std::string service, NetNs netns) {
 void name_devices(CounterPoint& point, CounterKernel& kernel) {
   const std::uint64_t inode = point.netns.inode();
   for (const Link& link : point.devices_before) {
-    const tl_device_key key = point.netns.run([&] { return device_key(inode, link.ifindex); });
-    point.series.push_back(kernel.name_device(key, link.type, link.type != ARPHRD_LOOPBACK));
+    const NamedDevice named = point.netns.run([&] {
+      return kernel.name_device(device_key(inode, link.ifindex), link.type,
+                                link.type != ARPHRD_LOOPBACK);
+    });
+    point.series.push_back(named.series);
+    point.is_tapped.push_back(named.is_tapped);
   }
 }
 
@@ -60,6 +64,13 @@ std::vector<LinkStatistics> recorded_statistics(const std::vector<CounterPoint>&
   std::vector<LinkStatistics> all;
   for (const CounterPoint& point : points)
     for (const Link& link : point.devices_before) all.push_back(link.statistics);
+  return all;
+}
+
+std::vector<LinkStatistics> final_statistics(const std::vector<CounterPoint>& points) {
+  std::vector<LinkStatistics> all;
+  for (const CounterPoint& point : points)
+    for (const Link& link : point.devices_after) all.push_back(link.statistics);
   return all;
 }
 
@@ -111,6 +122,7 @@ json describe_points(const std::vector<CounterPoint>& points,
            {"kind", link.kind},
            {"mtu", link.mtu},
            {"qdisc", link.qdisc},
+           {"counted_at", point.is_tapped.at(i) ? "tap" : "trace events"},
            {"statistics_before", statistics_json(link.statistics)},
            {"statistics_after", statistics_json(after_of(point, link).statistics)},
            {"counted",

@@ -17,6 +17,7 @@ struct CounterPoint {
   UniqueFd rtnetlink;  // bound to it, readable without privileges
   std::vector<Link> devices_before, devices_after;
   std::vector<std::uint32_t> series;  // of devices_before, same order
+  std::vector<bool> is_tapped;        // the same
 
   [[nodiscard]] std::vector<Link> read_devices() const { return list_links(rtnetlink); }
 };
@@ -29,6 +30,8 @@ void name_devices(CounterPoint& point, CounterKernel& kernel);
 std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& points);
 // The same as recorded in devices_before.
 std::vector<LinkStatistics> recorded_statistics(const std::vector<CounterPoint>& points);
+// And in devices_after.
+std::vector<LinkStatistics> final_statistics(const std::vector<CounterPoint>& points);
 // Waits until they have not changed for `quiet`; gives up after `limit` and returns what they are
 // then.
 std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,

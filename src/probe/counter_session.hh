@@ -50,6 +50,8 @@ class CounterSession {
   // Seals and hands on every bucket that has ended. Costs a grace period; call it every 50 ms or
   // so.
   void drain(const Visit& visit);
+  // Closes the gate: packets from now on are not counted.
+  void close() { kernel_.enable(false); }
   // Closes the gate and hands on the rest, including the bucket in progress.
   void stop(const Visit& visit);
 

@@ -1,0 +1,88 @@
+#include "probe/counter_tap.hh"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if_arp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "base/errors.hh"
+#include "counters.skel.h"
+#include "counters_raw.skel.h"
+#include "counters_tap.skel.h"
+#include "probe/counter_constants.hh"
+
+namespace tl {
+namespace {
+
+using TapBss = std::remove_pointer_t<decltype(counters_tap::bss)>;
+using TraceBss = std::remove_pointer_t<decltype(counters::bss)>;
+using RawBss = std::remove_pointer_t<decltype(counters_raw::bss)>;
+// The tap maps the trace programs' variables as its own.
+static_assert(sizeof(TapBss) == sizeof(TraceBss) && sizeof(TapBss) == sizeof(RawBss));
+static_assert(offsetof(TapBss, tl_enabled) == offsetof(TraceBss, tl_enabled) &&
+              offsetof(TapBss, tl_enabled) == offsetof(RawBss, tl_enabled));
+static_assert(offsetof(TapBss, tl_mock_now_ns) == offsetof(TraceBss, tl_mock_now_ns) &&
+              offsetof(TapBss, tl_mock_now_ns) == offsetof(RawBss, tl_mock_now_ns));
+
+void reuse(bpf_map* mine, const bpf_map* theirs) {
+  if (theirs == nullptr || bpf_map__reuse_fd(mine, bpf_map__fd(theirs)) != 0)
+    throw MachineError{fmt::format("load counter tap: map {} is not shared", bpf_map__name(mine))};
+}
+
+// The map of the programs' variables, which libbpf names after the object file.
+const bpf_map* variables_of(const bpf_object* object) {
+  for (const bpf_map* map = bpf_object__next_map(object, nullptr); map != nullptr;
+       map = bpf_object__next_map(object, map))
+    if (std::string_view{bpf_map__name(map)}.ends_with(".bss")) return map;
+  return nullptr;
+}
+
+void share_maps(counters_tap& tap, const bpf_object* counters) {
+  for (bpf_map* map : std::array{tap.maps.rx_ring, tap.maps.rx_totals, tap.maps.rx_state,
+                                 tap.maps.rx_cache, tap.maps.tx_ring, tap.maps.tx_totals,
+                                 tap.maps.tx_state, tap.maps.tx_cache, tap.maps.port_table})
+    reuse(map, bpf_object__find_map_by_name(counters, bpf_map__name(map)));
+  reuse(tap.maps.bss, variables_of(counters));
+}
+
+}  // namespace
+
+std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLayout& layout,
+                                           std::uint32_t cpus, const tl_device_key& key,
+                                           std::uint32_t type, const tl_device_series& series) {
+  UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
+  if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
+  if (socket.get() < 0) throw_errno("open", "a packet socket");
+  Program program{counters_tap__open(), &counters_tap__destroy};
+  if (!program) throw_errno("open", "the counter tap program");
+  set_counter_constants(*program->rodata, layout, cpus);
+  program->rodata->tl_tap_series = series.series;
+  program->rodata->tl_tap_flags = series.flags;
+  program->rodata->tl_tap_link_header =
+      type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
+  share_maps(*program, counters);
+  const int error = counters_tap__load(program.get());
+  if (error != 0)
+    throw MachineError{fmt::format("load the counter tap program: {}", errno_text(-error))};
+  const int fd = bpf_program__fd(program->progs.tl_tap);
+  // Until it is bound the socket sees nothing, so no packet passes unfiltered.
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof fd) != 0)
+    throw_errno("attach the counter tap program to", "a packet socket");
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(key.ifindex);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    throw_errno("bind a packet socket to", fmt::format("device {}", key.ifindex));
+  return CounterTap{std::move(program), std::move(socket)};
+}
+
+}  // namespace tl

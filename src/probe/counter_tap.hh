@@ -1,0 +1,35 @@
+// The tap of one observed device: a packet socket bound to it, whose filter counts and keeps
+// nothing. bpf/counters_tap.bpf.c says why it is more exact than the trace events.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/fd.hh"
+#include "probe/counter_kernel.hh"
+
+struct bpf_object;
+struct counters_tap;
+
+namespace tl {
+
+class CounterTap {
+ public:
+  // Opens the tap of `key`'s device, which counts into the maps of `counters`, a loaded object of
+  // the counter programs. The calling thread is in the device's namespace. nullopt without the
+  // right to open packet sockets; throws MachineError for any other failure.
+  static std::optional<CounterTap> open(bpf_object* counters, const CounterLayout& layout,
+                                        std::uint32_t cpus, const tl_device_key& key,
+                                        std::uint32_t type, const tl_device_series& series);
+
+ private:
+  using Program = std::unique_ptr<counters_tap, void (*)(counters_tap*)>;
+  CounterTap(Program program, UniqueFd socket)
+      : program_{std::move(program)}, socket_{std::move(socket)} {}
+
+  Program program_;
+  UniqueFd socket_;
+};
+
+}  // namespace tl
