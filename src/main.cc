@@ -22,6 +22,8 @@ constexpr std::array kCommands{
     Command{"export", "Prometheus exporter: pings, devices, this process", tl::command_export},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
     Command{"pcap", "what captures hold: summary, bandwidth, series, flows, rtt", tl::command_pcap},
+    Command{"verify", "whether a bundle is as its run left it", tl::command_verify},
+    Command{"recompute", "derive a bundle's numbers again and compare them", tl::command_recompute},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 

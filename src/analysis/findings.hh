@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -12,12 +13,17 @@ namespace tl {
 
 struct Findings {
   nlohmann::json document =
-      nlohmann::json::object();       // summary.json: {"schema", "metrics": [...], …}
+      nlohmann::json::object();  // summary.json: {"schema", "metrics": [...], …}
+  // Further documents by their path in the bundle: reconciliation.json, analysis/….
+  std::map<std::string, std::string> files;
   std::vector<std::string> problems;  // each makes the run inconclusive; the first is its reason
 };
 
 // Reads counters/, captures/ and iperf/ below `folder`. Evidence that is missing or damaged becomes
 // a problem.
 Findings find(const std::filesystem::path& folder);
+
+// The text of summary.json.
+std::string summary_text(const Findings& findings);
 
 }  // namespace tl

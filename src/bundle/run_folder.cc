@@ -46,20 +46,9 @@ RunFolder::RunFolder(const fs::path& results, const std::string& name, std::int6
   }
 }
 
-nlohmann::json checksums(const fs::path& folder) {
-  nlohmann::json files = nlohmann::json::object();
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator{folder}) {
-    const std::string name = entry.path().lexically_relative(folder).native();
-    if (!entry.is_regular_file() || name == "manifest.json") continue;
-    files[name] = {{"sha256", sha256_of_file(entry.path())}, {"bytes", entry.file_size()}};
-  }
-  return files;
-}
-
 void RunFolder::finish(nlohmann::json manifest) {
   fs::remove_all(path_ / "control");
-  manifest["files"] = checksums(path_);
-  write_file_atomic(path_ / "manifest.json", manifest.dump(1) + "\n");
+  write_manifest(path_, std::move(manifest));
   if (::rename(path_.c_str(), final_path_.c_str()) != 0)
     throw_errno("rename bundle to", final_path_.native());
   path_ = final_path_;
@@ -70,9 +59,7 @@ bool close_abandoned(const fs::path& partial_folder, const std::string& reason) 
   if (!fs::is_directory(partial_folder) || fs::exists(partial_folder / "manifest.json"))
     return false;
   const Outcome outcome{"inconclusive", ExitCode::inconclusive, "unknown", reason};
-  const nlohmann::json manifest{
-      {"schema", kBundleSchema}, {"outcome", outcome}, {"files", checksums(partial_folder)}};
-  write_file_atomic(partial_folder / "manifest.json", manifest.dump(1) + "\n");
+  write_manifest(partial_folder, {{"schema", kBundleSchema}, {"outcome", outcome}});
   return true;
 }
 

@@ -11,10 +11,9 @@
 #include <string>
 
 #include "base/errors.hh"
+#include "bundle/manifest.hh"
 
 namespace tl {
-
-inline constexpr const char* kBundleSchema = "trafficlab.bundle/1";
 
 // How a run ended, as the manifest says it.
 struct Outcome {
@@ -47,9 +46,6 @@ class RunFolder {
   std::filesystem::path path_;
   std::filesystem::path final_path_;
 };
-
-// {path: {"sha256": …, "bytes": …}} for every regular file below `folder` but manifest.json.
-nlohmann::json checksums(const std::filesystem::path& folder);
 
 // Closes what a run that died left in a .partial folder: writes a manifest with the outcome
 // "inconclusive" and the reason, unless it has one. The folder keeps its .partial name. Returns

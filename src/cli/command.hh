@@ -25,6 +25,8 @@ ExitCode command_traffic(const Args& args);
 ExitCode command_counters(const Args& args);
 ExitCode command_capture(const Args& args);
 ExitCode command_export(const Args& args);
+ExitCode command_verify(const Args& args);
+ExitCode command_recompute(const Args& args);
 ExitCode command_pcap(const Args& args);
 
 }  // namespace tl

@@ -1,6 +1,7 @@
 #include "probe/capture.hh"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/filter.h>
 #include <net/if.h>
 #include <pcap/pcap.h>
@@ -259,6 +260,7 @@ json Capture::Impl::account() const {
           {"ring_bytes", options.ring_bytes},
           {"link_type", ::pcap_datalink(handle.get())},
           {"mtu", mtu},
+          {"mac", fmt::format("{:02x}", fmt::join(mac, ":"))},
           {"armed_ns", armed_ns},
           {"stopped_ns", stopped_ns},
           {"received", received},

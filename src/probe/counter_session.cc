@@ -39,7 +39,8 @@ CounterSession::CounterSession(CounterLayout layout)
 }
 
 void CounterSession::start() {
-  first_epoch_ = grid_.epoch_at(monotonic_ns());
+  opened_ns_ = monotonic_ns();
+  first_epoch_ = grid_.epoch_at(opened_ns_);
   kernel_.enable(true);
   wait_for_grace_period();
   reader_ =
@@ -69,8 +70,13 @@ void CounterSession::drain(const Visit& visit) {
   if (current > reader_->next_epoch()) seal(current - 1, visit);
 }
 
-void CounterSession::stop(const Visit& visit) {
+void CounterSession::close() {
   kernel_.enable(false);
+  if (closed_ns_ == 0) closed_ns_ = monotonic_ns();
+}
+
+void CounterSession::stop(const Visit& visit) {
+  close();
   const std::uint64_t last = grid_.epoch_at(monotonic_ns());
   seal(last, visit);
   audit_clock();
@@ -126,6 +132,8 @@ nlohmann::json CounterSession::account() const {
         {"tai_offset_ns", read_clocks().tai_ns - realtime_ns()},
         {"boot_id", read_value("/proc/sys/kernel/random/boot_id")}}},
       {"clock", {{"offsets", offsets}, {"steps", steps_}}},
+      {"opened_ns", opened_ns_ + grid_.clock.offset_ns()},
+      {"closed_ns", closed_ns_ + grid_.clock.offset_ns()},
       {"program_runs", runs},
       {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
 }

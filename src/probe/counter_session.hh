@@ -51,7 +51,7 @@ class CounterSession {
   // so.
   void drain(const Visit& visit);
   // Closes the gate: packets from now on are not counted.
-  void close() { kernel_.enable(false); }
+  void close();
   // Closes the gate and hands on the rest, including the bucket in progress.
   void stop(const Visit& visit);
 
@@ -72,6 +72,7 @@ class CounterSession {
   CounterKernel kernel_;
   std::unique_ptr<BucketReader> reader_;
   std::uint64_t first_epoch_ = 0;
+  std::int64_t opened_ns_ = 0, closed_ns_ = 0;  // of the gate, monotonic
   std::int64_t next_audit_ns_ = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>>
       offsets_;  // monotonic time, offset: where it changed

@@ -100,7 +100,11 @@ RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress&
   Findings findings;
   attempt(sequence, report.outcome, [&] {
     findings = find(folder.path());
-    write_file_atomic(folder.path() / "summary.json", findings.document.dump(1) + "\n");
+    for (const auto& [path, text] : findings.files) {
+      std::filesystem::create_directories((folder.path() / path).parent_path());
+      write_file_atomic(folder.path() / path, text);
+    }
+    write_file_atomic(folder.path() / "summary.json", summary_text(findings));
     if (report.outcome.exit_code == ExitCode::pass && !findings.problems.empty())
       report.outcome = {"inconclusive", ExitCode::inconclusive, "report",
                         findings.problems.front()};

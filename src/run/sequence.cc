@@ -258,10 +258,9 @@ void Sequence::stop(bool regular) {
     if (now == before) break;
     before = std::move(now);
   }
-  // Both agents are told at once, so that a stray packet is seen by both or by neither.
-  for (const char* agent : {"capture", "counters"})
-    if (!ended_.contains(agent)) engine_->signal(agent, SIGTERM);
-  for (const char* agent : {"capture", "counters"}) {
+  // The counters end first: so the captures hold every frame that was counted, and what they hold
+  // beyond that has a time after the counters' end.
+  for (const char* agent : {"counters", "capture"}) {
     end_service(agent, kAgentStopLimit);
     const ExitStatus& status = ended_.at(agent).status;
     if (!status.ok()) problems_.push_back(fmt::format("{} ended with {}", agent, status.text()));

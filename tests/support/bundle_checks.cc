@@ -66,7 +66,7 @@ void check_iperf(const LabRun& run) {
 }
 
 void check_checksums(const LabRun& run) {
-  CHECK(run.manifest.at("files") == checksums(run.bundle));
+  CHECK(verify_bundle(run.bundle) == std::vector<std::string>{});
   CHECK(run.manifest.at("files").size() > 10);
 }
 
@@ -75,6 +75,21 @@ void check_passed(const LabRun& run) {
   REQUIRE_FALSE(run.manifest.is_null());
   CHECK(run.status.ok());
   CHECK(run.manifest.at("outcome").at("verdict") == "pass");
+}
+
+void check_reconciliation(const LabRun& run) {
+  const nlohmann::json reconciliation = read_json(run.bundle / "reconciliation.json");
+  CHECK(reconciliation.at("suspects").empty());
+  std::size_t identities = 0;
+  for (const nlohmann::json& identity : reconciliation.at("identities")) {
+    INFO(identity.dump());
+    const auto verdict = identity.at("verdict").get<std::string>();
+    CHECK(identity.at("difference") == 0);
+    const auto name = identity.at("name").get<std::string>();
+    CHECK((verdict == "exact" || (verdict == "explained" && name.starts_with("iperf "))));
+    ++identities;
+  }
+  CHECK(identities == 35);
 }
 
 void check_device_statistics(const LabRun& run) {

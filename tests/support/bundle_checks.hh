@@ -17,6 +17,9 @@ void check_iperf(const LabRun& run);
 void check_checksums(const LabRun& run);
 // The run passed: exit code 0 and that verdict in the manifest.
 void check_passed(const LabRun& run);
+// Every identity of reconciliation.json was checked and has no difference; only what lay in iperf's
+// sockets at the end may be a term of its own.
+void check_reconciliation(const LabRun& run);
 // The server's counted rx_bytes equal the change of its device's kernel statistics.
 void check_device_statistics(const LabRun& run);
 

@@ -47,6 +47,12 @@ Argv lab_argv(const std::filesystem::path& results, const Argv& args) {
   return argv;
 }
 
+CommandResult run_trafficlab(const Argv& args) {
+  Argv argv{TL_PROGRAM};
+  argv.insert(argv.end(), args.begin(), args.end());
+  return run_command(argv, seconds{60});
+}
+
 nlohmann::json read_json(const std::filesystem::path& file) {
   return nlohmann::json::parse(read_file(file));
 }

@@ -21,6 +21,8 @@ struct LabRun {
 // Runs `trafficlab run --results RESULTS ARGS…` with the tree's compose.yaml to its end.
 LabRun run_lab(const std::filesystem::path& results, const Argv& args,
                std::chrono::seconds limit = std::chrono::seconds{120});
+// Runs `trafficlab ARGS…` to its end.
+CommandResult run_trafficlab(const Argv& args);
 // The argv of such a run, for tests that start and kill it themselves.
 Argv lab_argv(const std::filesystem::path& results, const Argv& args);
 // Reads what a finished or killed run left below `results`: the only folder in it.
