@@ -26,7 +26,7 @@ sources=
 for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
   [ -n "$sources" ] || [ ! -s "$file" ] || sources=$file
 done
-set --
+set -- '--aptopt=Acquire::Retries "5"'
 for setting in Acquire::Check-Valid-Until Acquire::Check-Date Acquire::http::Proxy Acquire::https::Proxy; do
   value=$(apt-config shell value "$setting")
   [ -z "$value" ] || { eval "$value" && set -- "$@" "--aptopt=$setting \"$value\""; }
@@ -34,8 +34,12 @@ done
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 echo "base-image.sh: making $own_image from Debian packages" >&2
-# shellcheck disable=SC2086  # a list of files
-mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/man/*' \
-  --dpkgopt='path-exclude=/usr/share/doc/*' "$@" bookworm "$folder/rootfs.tar" $sources >&2
+make() {
+  # shellcheck disable=SC2086  # one file or none
+  mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' "$@" bookworm "$folder/rootfs.tar" $sources >&2
+}
+# Twice, because a mirror's hiccup fails it at once.
+make "$@" || { rm -f "$folder/rootfs.tar" && sleep 5 && make "$@"; }
 docker import --message "Debian 12 minbase" "$folder/rootfs.tar" "$own_image" >/dev/null
 answer "$own_image"

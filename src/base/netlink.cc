@@ -153,4 +153,22 @@ std::vector<Address> list_addresses() {
   return addresses;
 }
 
+std::vector<Route> list_routes() {
+  std::vector<Route> routes;
+  rtmsg wanted{};
+  wanted.rtm_family = AF_INET;
+  dump(open_rtnetlink(), RTM_GETROUTE, wanted, [&](const nlmsghdr& h) {
+    const auto* info = static_cast<const rtmsg*>(NLMSG_DATA(&h));
+    Route route{"0.0.0.0", info->rtm_dst_len};
+    each_attribute(RTM_RTA(info), RTM_PAYLOAD(&h), [&](const rtattr& a) {
+      std::array<char, INET_ADDRSTRLEN> text{};
+      if (a.rta_type == RTA_DST &&
+          ::inet_ntop(AF_INET, RTA_DATA(&a), text.data(), text.size()) != nullptr)
+        route.destination = text.data();
+    });
+    routes.push_back(std::move(route));
+  });
+  return routes;
+}
+
 }  // namespace tl

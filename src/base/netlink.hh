@@ -50,4 +50,11 @@ struct Address {
 // All addresses of all devices.
 std::vector<Address> list_addresses();
 
+struct Route {
+  std::string destination;  // IPv4 network address
+  int prefix_length = 0;    // 0: the default route
+};
+// The IPv4 routes of all tables.
+std::vector<Route> list_routes();
+
 }  // namespace tl

@@ -142,6 +142,13 @@ std::optional<std::string> DockerApi::image_id(const std::string& name) {
   return json::parse(response.body).at("Id").get<std::string>();
 }
 
+void DockerApi::prune_images(const std::string& label) {
+  constexpr int kPruning = 409;  // somebody else does it at the moment
+  const std::string filters = json{{"dangling", {"true"}}, {"label", {label}}}.dump();
+  (void)request("POST", "/images/prune?filters=" + url_encoded(filters), kPruning,
+                std::chrono::minutes{1});
+}
+
 std::vector<Subnet> DockerApi::subnets() {
   std::vector<Subnet> subnets;
   for (const json& network : json::parse(request("GET", "/networks").body)) {

@@ -55,6 +55,8 @@ class DockerApi {
 
   // The id of an image, or nullopt when the engine does not have it.
   std::optional<std::string> image_id(const std::string& name);
+  // Removes images that have no name and carry the label.
+  void prune_images(const std::string& label);
   // The IPv4 subnets of all networks.
   std::vector<Subnet> subnets();
 

@@ -53,31 +53,41 @@ UniqueFd lock_build(const ImageRequest& request, StopSignals& stop) {
   return lock;
 }
 
+// One `docker build` of the tree, whose output ends in the log.
+void run_build(const WatchedCommand& common, const Argv& more, StopSignals& stop) {
+  WatchedCommand command = common;
+  command.argv.insert(command.argv.end() - 1, more.begin(), more.end());  // the folder stays last
+  if (!run_watched(command, &stop).ok())
+    throw MachineError{fmt::format("build image {}: {} (whole output in {})", more.back(),
+                                   explains(command.log), command.log.filename().native())};
+}
+
 void build(DockerApi& api, const std::string& name, const ImageRequest& request,
            StopSignals& stop) {
   request.note(fmt::format("building image {}: minutes the first time", name));
-  std::vector<std::pair<std::string, std::string>> environment{{"DOCKER_HOST", api.host()}};
-  const std::string base =
-      answer_of({.argv = {(request.source_root / "docker/base-image.sh").native()},
-                 .environment = environment,
-                 .log = request.log,
-                 .limit = kBaseLimit},
-                &stop);
+  WatchedCommand command{.argv = {(request.source_root / "docker/base-image.sh").native()},
+                         .environment = {{"DOCKER_HOST", api.host()}},
+                         .log = request.log,
+                         .limit = kBaseLimit};
+  const std::string base = answer_of(command, &stop);
+  command.limit = kBuildLimit;
   // The client's default builder may be BuildKit, which needs this plugin.
   const bool has_buildx = run_command({"docker", "buildx", "version"}, seconds{10}).status.ok();
-  if (!has_buildx) environment.emplace_back("DOCKER_BUILDKIT", "0");
-  Argv argv{"docker",      "build",
-            "--network",   "host",
-            "--build-arg", "BASE=" + base,
-            "--tag",       name,
-            "--file",      (request.source_root / "docker/Dockerfile").native()};
-  if (!has_buildx) argv.emplace_back("--force-rm");
-  argv.push_back(request.source_root.native());
-  const ExitStatus status = run_watched(
-      {.argv = argv, .environment = environment, .log = request.log, .limit = kBuildLimit}, &stop);
-  if (!status.ok())
-    throw MachineError{fmt::format("build image {}: {} (whole output in {})", name,
-                                   explains(request.log), request.log.filename().native())};
+  if (!has_buildx) command.environment.emplace_back("DOCKER_BUILDKIT", "0");
+  // The host's network reaches the package sources wherever the host does.
+  command.argv = {"docker",
+                  "build",
+                  "--network",
+                  "host",
+                  "--build-arg",
+                  "BASE=" + base,
+                  "--file",
+                  (request.source_root / "docker/Dockerfile").native(),
+                  request.source_root.native()};
+  if (!has_buildx) command.argv.insert(command.argv.end() - 1, "--force-rm");
+  run_build(command, {"--target", "packages", "--tag", "trafficlab-packages"}, stop);
+  run_build(command, {"--tag", name}, stop);
+  api.prune_images("trafficlab.stage=build");
 }
 
 }  // namespace

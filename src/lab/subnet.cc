@@ -56,9 +56,14 @@ Subnet free_subnet(const std::vector<Subnet>& taken) {
 
 std::vector<Subnet> local_subnets() {
   std::vector<Subnet> subnets;
+  // A single address is taken for the smallest subnet that holds it.
+  const auto add = [&](const std::string& address, int prefix_length) {
+    if (prefix_length > 0)
+      subnets.push_back(parse_subnet(fmt::format("{}/{}", address, std::min(prefix_length, 30))));
+  };
   for (const Address& a : list_addresses())
-    if (!a.is_ipv6 && a.prefix_length > 0 && a.prefix_length < 32)
-      subnets.push_back(parse_subnet(fmt::format("{}/{}", a.text, std::min(a.prefix_length, 30))));
+    if (!a.is_ipv6) add(a.text, a.prefix_length);
+  for (const Route& r : list_routes()) add(r.destination, r.prefix_length);
   return subnets;
 }
 

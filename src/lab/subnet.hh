@@ -22,7 +22,8 @@ Subnet parse_subnet(const std::string& text);
 // The first /28 of 198.18.0.0/15 that overlaps none of `taken`. Throws MachineError when there is
 // none.
 Subnet free_subnet(const std::vector<Subnet>& taken);
-// The IPv4 subnets that devices of the calling thread's namespace have addresses in.
+// The IPv4 subnets that devices of the calling thread's namespace have addresses in, and those it
+// has routes to (a VPN's, for instance).
 std::vector<Subnet> local_subnets();
 
 }  // namespace tl

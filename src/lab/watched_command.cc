@@ -48,6 +48,8 @@ ExitStatus run(const WatchedCommand& command, StopSignals* stop, int stdout_fd) 
 }
 
 bool speaks_of_error(std::string line) {
+  // Compose's last line, after those that say which.
+  if (line.starts_with("Encountered errors")) return false;
   std::transform(line.begin(), line.end(), line.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return line.find("error") != std::string::npos || line.find("failed") != std::string::npos ||

@@ -22,8 +22,8 @@ struct WatchedCommand {
 // matter) and MachineError over the limit; the command gets SIGTERM first and a few seconds to end,
 // so that it can tidy up.
 ExitStatus run_watched(const WatchedCommand& command, StopSignals* stop);
-// The same for a command whose stdout is its answer, which is returned without its last newline.
-// Throws MachineError with what explains() finds in the log when the command fails.
+// The same for a command whose answer is the last line of its stdout, which is returned. Throws
+// MachineError with what explains() finds in the log when the command fails.
 std::string answer_of(const WatchedCommand& command, StopSignals* stop);
 
 // The line of a log that says why a command failed: the last that speaks of an error, else the last

@@ -1,0 +1,100 @@
+// The main job end to end on the docker engine: real containers of the image that this tree makes.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <random>
+
+#include "base/fd.hh"
+#include "support/bundle_checks.hh"
+#include "support/docker_daemon.hh"
+#include "support/kills.hh"
+#include "support/processes.hh"
+
+using namespace tl;
+using namespace tl::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("docker: a run leaves a bundle whose every part is complete, and an empty engine") {
+  make_lab_image();
+  const DockerDaemon docker;
+  const ScopedVariable host{"DOCKER_HOST", docker.host()};
+  const TemporaryFolder results;
+  const auto here = inventory(), there = docker.inventory();
+  const LabRun run = run_lab(results.path(), {"--engine", "docker", "--duration", "10"});
+  INFO(run.err);
+  REQUIRE(run.status.ok());
+  REQUIRE_FALSE(run.manifest.is_null());
+  CHECK(run.manifest.at("outcome").at("verdict") == "pass");
+  CHECK(run.manifest.at("engine").at("name") == "docker");
+  CHECK(run.manifest.at("engine")
+            .at("facts")
+            .at("image_id")
+            .get<std::string>()
+            .starts_with("sha256:"));
+  check_dense_counters(run, 1000);
+  check_captures(run);
+  check_iperf(run);
+  check_checksums(run);
+  check_device_statistics(run);
+  CHECK(added(here, inventory()) == std::vector<std::string>{});
+  CHECK(docker.inventory() == there);
+}
+
+TEST_CASE("docker: the server's counted bytes equal its device's statistics in 10 of 10 runs") {
+  make_lab_image();
+  const DockerDaemon docker;
+  const ScopedVariable host{"DOCKER_HOST", docker.host()};
+  const TemporaryFolder results;
+  for (int i = 0; i < 10; ++i) {
+    const LabRun run = run_lab(results.path(), {"--engine", "docker", "--duration", "1"});
+    INFO(run.err);
+    REQUIRE(run.status.ok());
+    check_device_statistics(run);
+    check_dense_counters(run, 100);
+  }
+}
+
+TEST_CASE(
+    "docker: an engine stopped during traffic ends the run with 4 and a bundle that says so") {
+  make_lab_image();
+  DockerDaemon docker;
+  const ScopedVariable host{"DOCKER_HOST", docker.host()};
+  const TemporaryFolder folder;
+  const auto before = inventory();
+  const UniqueFd log = open_fd(folder.path() / "log", O_RDWR | O_CREAT);
+  ChildOptions options;
+  options.stdout_fd = options.stderr_fd = log.get();
+  Child run{lab_argv(folder.path() / "results", {"--engine", "docker", "--duration", "30"}),
+            options};
+  const auto text = [&] { return read_value(folder.path() / "log"); };
+  REQUIRE(eventually([&] { return text().find("] traffic") != std::string::npos; }, 60s));
+  docker.stop();
+  const auto status = run.wait(60s);
+  REQUIRE(status.has_value());
+  INFO(text());
+  CHECK((status->code == 4 || status->code == 5));  // 5 when a service's end was seen first
+  CHECK(text().find("does not answer") != std::string::npos);
+  for (const auto& bundle : std::filesystem::directory_iterator{folder.path() / "results"})
+    CHECK(read_json(bundle.path() / "manifest.json").at("outcome").at("phase") == "traffic");
+  docker.start();  // it forgot nothing: the next clean-up does
+  CHECK(run_command({TL_PROGRAM, "gc"}, 60s).status.ok());
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("docker: 15 kills at random times leave nothing") {
+  make_lab_image();
+  const DockerDaemon docker;
+  const ScopedVariable host{"DOCKER_HOST", docker.host()};
+  const auto before = docker.inventory();
+  const std::uint64_t seed = std::random_device{}();
+  const KillCounts counts = kill_at_random({"--engine", "docker", "--duration", "2"}, 15, 6500ms,
+                                           seed, docker.environment());
+  MESSAGE(
+      fmt::format("docker, seed {}: {} kills, {} things left behind, {} bundles without an outcome",
+                  seed, counts.kills, counts.left_behind, counts.without_manifest));
+  CHECK(counts.kills == 15);
+  CHECK(counts.left_behind == 0);
+  CHECK(counts.without_manifest == 0);
+  CHECK(docker.inventory() == before);
+}
