@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -73,6 +74,9 @@ int become(const ChildOptions& options, pid_t parent, const char* program, char*
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
     if (::getppid() != parent) return ESRCH;
   }
+  // Libraries open descriptors without O_CLOEXEC (libcurl's sockets): a program starts with 0,
+  // 1, 2.
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);  // since Linux 5.11; a bonus before
   ::execve(program, argv, envp);
   return errno;
 }

@@ -1,6 +1,8 @@
 #include "base/process.hh"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -15,6 +17,14 @@ TEST_CASE("a command's output, input and status come back") {
   CHECK(result.out == "out\n");
   CHECK(result.err == "err\n");
   CHECK(result.status.code == 3);
+}
+
+TEST_CASE("a program starts with three descriptors, whatever a library left open") {
+  const int leaked = ::fcntl(2, F_DUPFD, 50);  // without O_CLOEXEC
+  const std::string open = must_run({"sh", "-c", "echo /proc/$$/fd/*"}, 10s);
+  ::close(leaked);
+  CHECK(open.find("/fd/" + std::to_string(leaked)) == std::string::npos);
+  CHECK(open.find("/fd/2") != std::string::npos);
 }
 
 TEST_CASE("a program that does not exist is named") {
