@@ -73,6 +73,8 @@ if wants unit; then
   suite "unit tests" build/release/tests/unit_tests
   check "the ASan and UBSan build has no warning" scripts/build.sh asan unit_tests
   suite "unit tests under ASan and UBSan" build/asan/tests/unit_tests
+  check "the TSan build has no warning" scripts/build.sh tsan thread_tests
+  suite "tests with threads under TSan" build/tsan/tests/thread_tests
 fi
 
 if wants system; then
