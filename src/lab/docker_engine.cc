@@ -25,6 +25,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr milliseconds kCheckTime{1500}, kCheckStep{100};
 constexpr seconds kUpLimit{120}, kDownLimit{90};
 constexpr seconds kEndLimit{10};         // from the end of a process to Docker knowing it
 constexpr milliseconds kPingEvery{500};  // how soon a vanished engine is noticed
@@ -131,6 +132,13 @@ class DockerEngine : public Engine {
       next_ping_ = Deadline{kPingEvery};
     }
     return std::nullopt;
+  }
+
+  void check() override {
+    for (const Deadline limit{kCheckTime}; !limit.passed();) {
+      api_.ping();
+      ::poll(nullptr, 0, static_cast<int>(kCheckStep.count()));
+    }
   }
 
   void collect_logs() override {

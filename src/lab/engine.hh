@@ -67,6 +67,9 @@ class Engine {
   // How the service ended, or nullopt while it runs; never blocks for long. Throws MachineError
   // when the engine itself no longer answers.
   virtual std::optional<ServiceEnd> ended(const std::string& service) = 0;
+  // Throws MachineError when the engine itself is going away, which ends its services first: it is
+  // watched for about a second.
+  virtual void check() {}
   // Writes the services' logs to the request's log folder. Never throws: a lab that fails must
   // still come down.
   virtual void collect_logs() = 0;

@@ -31,14 +31,16 @@ class CountersAgent {
     const auto message = control_.await("plan", Deadline{kPlanLimit}, stop_.fd());
     if (!message) return ExitCode::pass;  // told to stop before there was anything to do
     const Plan plan = message->get<Plan>();
-    arm(plan);
+    attach(plan);
+    if (!control_.await("open", Deadline{kPlanLimit}, stop_.fd())) return ExitCode::pass;
+    open(plan);
     count();
     finish();
     return is_exact_ ? ExitCode::pass : ExitCode::inconclusive;
   }
 
  private:
-  void arm(const Plan& plan) {
+  void attach(const Plan& plan) {
     json environment = json::object();
     for (const PlanPoint& p : plan.points) {
       points_.push_back(open_point(p.service, NetNs::of_process(p.pid)));
@@ -51,6 +53,9 @@ class CountersAgent {
     session_.emplace(layout);
     spool_.emplace(folder_ / "counters");
     for (CounterPoint& point : points_) name_devices(point, session_->kernel());
+  }
+
+  void open(const Plan& plan) {
     start_between_packets();
     control_.post("counters.armed",
                   {{"armed_ns", session_->grid().time_of(session_->first_epoch())},

@@ -145,9 +145,10 @@ Plan Sequence::make_plan() const {
 void Sequence::arm() {
   begin("arm", "arming counters and captures");
   control_.post("plan", make_plan());
-  for (const char* agent : {"capture", "counters"})
-    messages_[agent] =
-        expect(std::string{agent} + ".armed", std::string{agent} + " to be armed", kArmLimit);
+  // The captures first: so they hold every frame that is counted.
+  messages_["capture"] = expect("capture.armed", "capture to be armed", kArmLimit);
+  control_.post("open", nlohmann::json::object());
+  messages_["counters"] = expect("counters.armed", "counters to be armed", kArmLimit);
   if (const auto environment = control_.read("environment"))
     messages_["environment"] = *environment;
 }
@@ -228,6 +229,7 @@ void Sequence::check_alive() {
     // believed.
     if (end->status.code == static_cast<int>(ExitCode::machine)) throw MachineError{text};
     if (end->status.code == static_cast<int>(ExitCode::usage)) throw UsageError{text};
+    engine_->check();
     throw TrafficError{text};
   }
 }

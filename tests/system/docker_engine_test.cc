@@ -96,7 +96,7 @@ TEST_CASE("docker: exit code, death by a signal and memory exhaustion are told a
   CHECK(b.status.signal == SIGKILL);
   CHECK(b.out_of_memory);
   lab.engine().collect_logs();
-  CHECK(contains(lab.log("a"), "out\n"));
+  CHECK(contains(lab.log("a"), "out"));
   CHECK(contains(lab.log("a"), "err"));
 }
 
