@@ -11,12 +11,13 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TL_LOAD(packet, offset, to, bytes) bpf_skb_load_bytes_relative(packet, offset, to, bytes, BPF_HDR_START_NET)
-#include "count.bpf.h"
-
 const volatile __u32 tl_tap_series = 0;      /* the device's */
 const volatile __u32 tl_tap_flags = 0;       /* TL_COUNTS_PORTS */
 const volatile __u32 tl_tap_link_header = 0; /* bytes of its link-layer header */
+
+/* Not the relative helper, which reads only the linear part: a socket filter sees frames from their link header on. */
+#define TL_LOAD(packet, offset, to, bytes) bpf_skb_load_bytes(packet, tl_tap_link_header + (offset), to, bytes)
+#include "count.bpf.h"
 
 static __always_inline void add_ports_of(struct __sk_buff *skb, const struct place *place, int is_rx,
 					 const struct amount *a)

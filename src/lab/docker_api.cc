@@ -118,6 +118,17 @@ void DockerApi::remove(DockerKind kind, const std::string& id) {
                 kGone);
 }
 
+std::vector<DockerContainer> DockerApi::running() {
+  std::vector<DockerContainer> containers;
+  for (const json& item : json::parse(request("GET", "/containers/json").body)) {
+    const json state = inspect(item.at("Id").get<std::string>());
+    const auto pid = state.at("State").at("Pid").get<pid_t>();
+    // It may have ended between the two questions.
+    if (pid != 0) containers.push_back({state.at("Name").get<std::string>().substr(1), pid});
+  }
+  return containers;
+}
+
 json DockerApi::inspect(const std::string& container) {
   return json::parse(request("GET", fmt::format("/containers/{}/json", container)).body);
 }

@@ -2,6 +2,8 @@
 // that is asked of Docker, but for bringing a Compose file up and building an image.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -28,6 +30,11 @@ struct DockerObject {
   [[nodiscard]] std::string label(const std::string& key) const;  // empty when it has none
 };
 
+struct DockerContainer {
+  std::string name;  // without the leading slash
+  pid_t pid = 0;     // of its first process, in the engine's pid namespace
+};
+
 // Every method throws MachineError "docker engine: …" when the engine does not answer within its
 // limit or refuses. For one thread at a time.
 class DockerApi {
@@ -46,6 +53,8 @@ class DockerApi {
   // Removes one, a running container too; nothing happens when it is gone already.
   void remove(DockerKind kind, const std::string& id);
 
+  // The containers that run now.
+  std::vector<DockerContainer> running();
   // Everything the engine says about a container (ContainerInspect).
   nlohmann::json inspect(const std::string& container);
   // Sends a signal to a container's first process; nothing happens when it does not run.

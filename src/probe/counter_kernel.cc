@@ -90,14 +90,6 @@ std::uint32_t chosen_slots(const CounterLayout& layout, std::uint32_t cpus) {
   return slots;
 }
 
-void require_privileges() {
-  if (has_capability("CAP_SYS_ADMIN")) return;
-  for (const char* name : {"CAP_BPF", "CAP_PERFMON"})
-    if (!has_capability(name))
-      throw MachineError{fmt::format(
-          "load counters: {} is lacking (run as root, or with CAP_BPF and CAP_PERFMON)", name)};
-}
-
 }  // namespace
 
 struct CounterKernel::Impl {
@@ -203,7 +195,7 @@ struct CounterKernel::Impl {
 };
 
 CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_unique<Impl>()} {
-  require_privileges();
+  require_counter_privileges();
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   libbpf_set_print(keep_message);
   Impl& impl = *impl_;
@@ -284,6 +276,14 @@ std::optional<ProgramFacts> CounterKernel::program_facts(Hook hook) const {
   const int fd = program_fd(hook);
   if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return std::nullopt;
   return ProgramFacts{info.recursion_misses, info.run_cnt, info.run_time_ns};
+}
+
+void require_counter_privileges() {
+  if (has_capability("CAP_SYS_ADMIN")) return;
+  for (const char* name : {"CAP_BPF", "CAP_PERFMON"})
+    if (!has_capability(name))
+      throw MachineError{fmt::format(
+          "load counters: {} is lacking (run as root, or with CAP_BPF and CAP_PERFMON)", name)};
 }
 
 void wait_for_grace_period() {

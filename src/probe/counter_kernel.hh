@@ -87,6 +87,9 @@ class CounterKernel {
   std::unique_ptr<Impl> impl_;
 };
 
+// Throws MachineError, naming the capability, when this thread may not load counters.
+void require_counter_privileges();
+
 // Returns once every packet event that was being counted when it was called has been: an RCU grace
 // period.
 void wait_for_grace_period();

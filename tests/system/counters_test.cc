@@ -1,0 +1,393 @@
+// The standalone counters against arithmetic, device statistics and a packet socket that shares no
+// code with them.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "base/errors.hh"
+#include "base/fd.hh"
+#include "base/netlink.hh"
+#include "bundle/counter_csv.hh"
+#include "support/lab_run.hh"
+#include "support/processes.hh"
+#include "support/veth_pair.hh"
+
+using namespace tl;
+using namespace tl::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// `trafficlab counters` as a child process that writes a CSV file.
+class Counters {
+ public:
+  explicit Counters(const Argv& args) : child_{start(args)} {
+    REQUIRE(eventually([&] { return errors().find("armed") != std::string::npos; }, 10s));
+  }
+  [[nodiscard]] Child& child() { return child_; }
+  [[nodiscard]] std::string errors() const { return read_value(folder_.path() / "err"); }
+  [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "rows.csv"; }
+  ExitStatus end(int signal = SIGINT) {
+    child_.signal(signal);
+    return wait();
+  }
+  ExitStatus wait() {
+    const auto status = child_.wait(20s);
+    REQUIRE(status.has_value());
+    return *status;
+  }
+
+ private:
+  Child start(const Argv& args) {
+    Argv argv{TL_PROGRAM, "counters"};
+    argv.insert(argv.end(), args.begin(), args.end());
+    argv.insert(argv.end(), {"--format", "csv", "--output", file().native()});
+    const UniqueFd err = open_fd(folder_.path() / "err", O_WRONLY | O_CREAT | O_APPEND);
+    ChildOptions options;
+    options.stderr_fd = err.get();
+    return Child{argv, options};
+  }
+  TemporaryFolder folder_;
+  Child child_;
+};
+
+struct Sums {
+  std::map<std::string, CounterValues> series;
+  std::map<std::string, std::vector<std::int64_t>> times_ns;
+};
+
+Sums sums_of(const std::filesystem::path& file) {
+  Sums sums;
+  each_counter_row(file, [&](const CounterRow& row) {
+    sums.series[std::string{row.series}] += row.values;
+    sums.times_ns[std::string{row.series}].push_back(row.time_ns);
+  });
+  return sums;
+}
+
+// Every series has the same rows, one interval apart.
+void check_dense(const Sums& sums, std::int64_t interval_ns) {
+  REQUIRE_FALSE(sums.times_ns.empty());
+  const std::vector<std::int64_t>& first = sums.times_ns.begin()->second;
+  for (std::size_t i = 1; i < first.size(); ++i)
+    if (first[i] - first[i - 1] != interval_ns) FAIL_CHECK("gap at row " << i);
+  for (const auto& [name, times] : sums.times_ns) CHECK(times == first);
+}
+
+// Counts what arrives at a device, one recvmsg(2) a frame.
+class ReferenceCounter {
+ public:
+  explicit ReferenceCounter(const NetNs& netns) {
+    socket_ = netns.run([] {
+      UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL))};
+      const int room = 256 << 20;
+      REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0);
+      return socket;
+    });
+    thread_ = std::jthread{[this](const std::stop_token& stop) { count(stop); }};
+  }
+  // Stops once nothing has come for a while.
+  void finish() {
+    thread_.request_stop();
+    thread_.join();
+  }
+  std::uint64_t packets = 0, bytes = 0;
+
+ private:
+  void count(const std::stop_token& stop) {
+    for (;;) {
+      pollfd ready{socket_.get(), POLLIN, 0};
+      if (::poll(&ready, 1, 50) == 0) {
+        if (stop.stop_requested()) return;
+        continue;
+      }
+      char byte = 0;
+      sockaddr_ll from{};
+      socklen_t size = sizeof from;
+      const ssize_t length =
+          ::recvfrom(socket_.get(), &byte, 1, MSG_TRUNC, reinterpret_cast<sockaddr*>(&from), &size);
+      if (length < 0 || from.sll_pkttype == PACKET_OUTGOING) continue;
+      packets += 1;
+      bytes += static_cast<std::uint64_t>(length);
+    }
+  }
+  UniqueFd socket_;
+  std::jthread thread_;
+};
+
+// Keeps twice as many threads busy as there are CPUs.
+class Load {
+ public:
+  Load() {
+    for (unsigned i = 0; i < 2 * std::thread::hardware_concurrency(); ++i)
+      threads_.emplace_back([](const std::stop_token& stop) {
+        for (volatile std::uint64_t n = 0; !stop.stop_requested();) n = n + 1;
+      });
+  }
+
+ private:
+  std::vector<std::jthread> threads_;
+};
+
+Argv points(const VethPair& pair, const Argv& more) {
+  Argv args = more;
+  args.insert(args.end(),
+              {"--netns", path_of(pair.left), "--netns", path_of(pair.right), "-i", "eth0"});
+  return args;
+}
+
+std::string last_part(const NetNs& netns) {
+  const std::string path = path_of(netns);
+  return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace
+
+TEST_CASE("T20 T21 UDP of every size: both sides and both directions equal arithmetic") {
+  const VethPair pair;
+  Counters counters{points(pair, {"container"})};
+  std::uint64_t packets = 0, bytes = 0;
+  for (const std::uint32_t payload : {1U, 2U, 17U, 18U, 100U, 511U, 1024U, 1471U, 1472U}) {
+    UdpSender sender{pair, kWantedPort, payload};
+    sender.send(10);
+    packets += 10;
+    bytes += 10 * (kHeaderBytes + payload);
+  }
+  CHECK(counters.end().ok());
+  const Sums sums = sums_of(counters.file());
+  check_dense(sums, 10'000'000);
+  const CounterValues& left = sums.series.at(last_part(pair.left));
+  const CounterValues& right = sums.series.at(last_part(pair.right));
+  CHECK(left.tx_packets == packets);
+  CHECK(left.tx_bytes == bytes);
+  CHECK(left.tx_wire_bytes == bytes);
+  CHECK(left.rx_packets == 0);
+  CHECK(right.rx_packets == packets);
+  CHECK(right.rx_bytes == bytes);
+  CHECK(right.tx_packets == 0);
+}
+
+TEST_CASE("T06 T08 ground truth: exact in 20 of 20 runs, CPUs oversubscribed, reader stopped") {
+  for (int i = 0; i < 20; ++i) {
+    const VethPair pair;
+    Counters counters{points(pair, {"container", "--interval", "100us"})};
+    const Load load;
+    ReferenceCounter reference{pair.right};
+    UdpSender sender{pair, kWantedPort, 200};
+    sender.send(500);
+    counters.child().signal(SIGSTOP);  // the ring holds 1.6 s
+    for (int burst = 0; burst < 8; ++burst) {
+      sender.send(500);
+      ::poll(nullptr, 0, 50);
+    }
+    counters.child().signal(SIGCONT);
+    sender.send(500);
+    CHECK(counters.end().ok());
+    reference.finish();
+    const std::uint64_t bytes = sender.sent() * (kHeaderBytes + 200);
+    const Sums sums = sums_of(counters.file());
+    check_dense(sums, 100'000);
+    CAPTURE(i);
+    CHECK(sums.series.at(last_part(pair.left)).tx_packets == sender.sent());
+    CHECK(sums.series.at(last_part(pair.left)).tx_bytes == bytes);
+    CHECK(sums.series.at(last_part(pair.right)).rx_packets == sender.sent());
+    CHECK(sums.series.at(last_part(pair.right)).rx_bytes == bytes);
+    CHECK(reference.packets == sender.sent());
+    CHECK(reference.bytes == bytes);
+    for (const NetNs* netns : {&pair.left, &pair.right})
+      netns->run([&] {
+        for (const Link& link : list_links())
+          if (link.name == "eth0")
+            CHECK(link.statistics.rx_bytes + link.statistics.tx_bytes == bytes);
+      });
+  }
+}
+
+TEST_CASE("T05 a reader that stops for longer than the ring says so; nothing is smeared") {
+  const VethPair pair;
+  Counters counters{points(pair, {"container", "--interval", "100us"})};
+  UdpSender sender{pair, kWantedPort, 200};
+  sender.send(100);
+  ::poll(nullptr, 0, 100);
+  counters.child().signal(SIGSTOP);
+  for (int burst = 0; burst < 30; ++burst) {
+    sender.send(10);
+    ::poll(nullptr, 0, 100);  // 3 s: almost two rings
+  }
+  counters.child().signal(SIGCONT);
+  ::poll(nullptr, 0, 100);
+  const ExitStatus status = counters.end();
+  CHECK(status.code == 3);
+  CHECK(counters.errors().find(" 1 gaps") != std::string::npos);
+  // The cumulative counters still have every packet.
+  CHECK(counters.errors().find(fmt::format("TX {} bytes in {} packets",
+                                           sender.sent() * (kHeaderBytes + 200), sender.sent())) !=
+        std::string::npos);
+  CHECK(sums_of(counters.file()).series.at(last_part(pair.left)).tx_packets < sender.sent());
+}
+
+TEST_CASE("T23 a UDP super-packet is one packet to the kernel and its segments on the wire") {
+  const VethPair pair;
+  Counters counters{points(pair, {"container"})};
+  UdpSender sender{pair, kWantedPort, 1000};
+  sender.send_super_packet(20);
+  CHECK(counters.end().ok());
+  const CounterValues left = sums_of(counters.file()).series.at(last_part(pair.left));
+  CHECK(left.tx_wire_packets == 20);
+  CHECK(left.tx_wire_bytes == 20 * (kHeaderBytes + 1000));
+  CHECK(left.tx_packets == 1);
+  CHECK(left.tx_bytes == kHeaderBytes + 20 * 1000);
+}
+
+TEST_CASE("T77 two ports, local and remote side, and the packets of neither") {
+  const VethPair pair;
+  Counters counters{points(pair, {"port", "-p", "9000", "-p", "9001"})};
+  UdpSender wanted{pair, kWantedPort}, noise{pair, kNoisePort}, other{pair, 9002};
+  wanted.send(7);
+  noise.send(5);
+  other.send(3);
+  CHECK(counters.end().ok());
+  const Sums sums = sums_of(counters.file());
+  check_dense(sums, 10'000'000);
+  CHECK(sums.series.at("9000,remote").tx_packets == 7);
+  CHECK(sums.series.at("9000,local").rx_packets == 7);
+  CHECK(sums.series.at("9000,local").tx_packets == 0);
+  CHECK(sums.series.at("9001,remote").tx_packets == 5);
+  CHECK(sums.series.at("9001,local").rx_packets == 5);
+  CHECK(sums.series.at("unparsed,any").rx_packets == 0);
+}
+
+TEST_CASE("T61 a namespace that nobody named counts from its first packet, under its number") {
+  Counters counters{{"container"}};
+  const VethPair pair;
+  UdpSender sender{pair, kWantedPort};
+  sender.send(9);
+  ::poll(nullptr, 0, 100);
+  (void)counters.end();
+  const Sums sums = sums_of(counters.file());
+  CHECK(sums.series.at(std::to_string(pair.right.inode())).rx_packets == 9);
+  CHECK(sums.series.at(std::to_string(pair.left.inode())).tx_packets == 9);
+}
+
+TEST_CASE("T92 two counters at once are both exact") {
+  const VethPair pair;
+  Counters first{points(pair, {"container"})}, second{points(pair, {"total", "--interval", "1ms"})};
+  UdpSender sender{pair, kWantedPort};
+  sender.send(5000);
+  CHECK(first.end().ok());
+  CHECK(second.end(SIGTERM).ok());
+  CHECK(sums_of(first.file()).series.at(last_part(pair.right)).rx_packets == 5000);
+  const CounterValues total = sums_of(second.file()).series.at("");
+  CHECK(total.rx_packets == 5000);
+  CHECK(total.tx_packets == 5000);
+}
+
+TEST_CASE("T91 T94 no capability once it counts, and nothing left of it after SIGKILL") {
+  const VethPair pair;
+  const auto before = inventory();
+  Counters counters{points(pair, {"total"})};
+  const std::string status = read_value(fmt::format("/proc/{}/status", counters.child().pid()));
+  CHECK(status.find("CapEff:\t0000000000000000") != std::string::npos);
+  CHECK(status.find("CapPrm:\t0000000000000000") != std::string::npos);
+  CHECK(added(before, inventory()) != std::vector<std::string>{});
+  (void)counters.end(SIGKILL);
+  CHECK(eventually([&] { return added(before, inventory()).empty(); }, 10s));
+}
+
+TEST_CASE("a reader that takes nothing does not disturb counting, one that goes away ends it") {
+  const VethPair pair;
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  UniqueFd out{ends[0]}, in{ends[1]};
+  const TemporaryFolder folder;
+  const UniqueFd err = open_fd(folder.path() / "err", O_WRONLY | O_CREAT | O_APPEND);
+  ChildOptions options;
+  options.stdout_fd = in.get();
+  options.stderr_fd = err.get();
+  Child child{Argv{TL_PROGRAM, "counters", "total", "--interval", "1ms", "--format", "csv",
+                   "--netns", path_of(pair.left), "-i", "eth0"},
+              options};
+  in = UniqueFd{};
+  REQUIRE(eventually(
+      [&] { return read_value(folder.path() / "err").find("armed") != std::string::npos; }, 10s));
+  UdpSender sender{pair, kWantedPort};
+  for (int i = 0; i < 30; ++i) {  // 3 s: more rows than a pipe holds
+    sender.send(100);
+    ::poll(nullptr, 0, 100);
+  }
+  child.signal(SIGINT);
+  std::string text;
+  for (char buffer[65536];;) {
+    const ssize_t n = ::read(out.get(), buffer, sizeof buffer);
+    if (n <= 0) break;
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+  const auto status = child.wait(20s);
+  REQUIRE(status.has_value());
+  CHECK(status->ok());
+  write_file_atomic(folder.path() / "rows.csv", text);
+  const Sums sums = sums_of(folder.path() / "rows.csv");
+  check_dense(sums, 1'000'000);
+  CHECK(sums.series.at("").tx_packets == 3000);
+
+  int gone[2];
+  REQUIRE(::pipe2(gone, O_CLOEXEC) == 0);
+  UniqueFd reader{gone[0]}, writer{gone[1]};
+  options.stdout_fd = writer.get();
+  Child closed{Argv{TL_PROGRAM, "counters", "total", "--netns", path_of(pair.left)}, options};
+  writer = UniqueFd{};
+  reader = UniqueFd{};
+  const auto end = closed.wait(20s);
+  REQUIRE(end.has_value());
+  CHECK(end->ok());
+}
+
+TEST_CASE("the old layout: time since start, RX, TX, separator; and one JSON object a row") {
+  const CommandResult text = run_trafficlab({"counters", "total", "--duration", "35ms"});
+  std::istringstream lines{text.out};
+  std::string time, rx, tx, separator;
+  std::int64_t expected_ns = 0;
+  while (std::getline(lines, time) && std::getline(lines, rx) && std::getline(lines, tx) &&
+         std::getline(lines, separator)) {
+    CHECK(time.starts_with(fmt::format("time {} ns", expected_ns)));
+    CHECK(rx.starts_with("RX bytes "));
+    CHECK(tx.starts_with("TX bytes "));
+    CHECK(separator == "--------");
+    expected_ns += 10'000'000;
+  }
+  CHECK(expected_ns >= 30'000'000);
+  const CommandResult json =
+      run_trafficlab({"counters", "port", "-p", "80", "--duration", "35ms", "--format", "jsonl"});
+  std::istringstream objects{json.out};
+  std::size_t rows = 0;
+  for (std::string line; std::getline(objects, line); ++rows) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    CHECK(row.at("rx_bytes").is_number_unsigned());
+    CHECK((row.at("port") == "80" || row.at("port") == "unparsed"));
+  }
+  CHECK(rows >= 9);
+}
+
+TEST_CASE("counters: what makes no sense is refused with 2, lacking rights with 4") {
+  CHECK(run_trafficlab({"counters", "port"}).status.code == 2);
+  CHECK(run_trafficlab({"counters", "total", "-p", "80"}).status.code == 2);
+  CHECK(run_trafficlab({"counters", "--interval", "10us"}).status.code == 2);
+  CHECK(run_trafficlab({"counters", "--interface", "no-such-device"}).status.code == 2);
+  CHECK(run_trafficlab({"counters", "--netns", "/nowhere"}).status.code != 0);
+  const CommandResult refused =
+      run_command({"setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all",
+                   "--inh-caps=-all", TL_PROGRAM, "counters", "total", "--duration", "10ms"},
+                  20s);
+  CHECK(refused.status.code == 4);
+  CHECK(refused.err.find("CAP_BPF") != std::string::npos);
+}
