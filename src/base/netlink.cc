@@ -1,6 +1,8 @@
 #include "base/netlink.hh"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -11,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "base/errors.hh"
@@ -80,6 +83,12 @@ void apply(Link& link, const rtattr& a) {
   switch (a.rta_type) {
     case IFLA_IFNAME:
       link.name = text_of(a);
+      break;
+    case IFLA_ADDRESS:
+      link.address =
+          fmt::format("{:02x}", fmt::join(std::span{static_cast<const std::uint8_t*>(RTA_DATA(&a)),
+                                                    static_cast<std::size_t>(RTA_PAYLOAD(&a))},
+                                          ":"));
       break;
     case IFLA_QDISC:
       link.qdisc = text_of(a);

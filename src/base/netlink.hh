@@ -22,6 +22,7 @@ struct Link {
   int ifindex = 0;
   std::string name;
   std::string kind;        // "veth", "bridge", …; empty for devices without one (lo, physical)
+  std::string address;     // link-layer, "02:00:00:00:00:01"; empty for devices without one
   std::string qdisc;       // root qdisc: "noqueue", "fq", …
   std::uint16_t type = 0;  // ARPHRD_…
   std::uint32_t mtu = 0;

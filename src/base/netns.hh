@@ -51,7 +51,8 @@ class NetNs {
     }
   }
 
-  // setns(2) of the calling thread, for threads made for one namespace. Throws MachineError.
+  // setns(2) of the calling thread, for threads made for one namespace; nothing to do when it is
+  // there already. Throws MachineError.
   void enter() const;
 
  private:

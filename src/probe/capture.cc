@@ -1,309 +1,263 @@
 #include "probe/capture.hh"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <linux/filter.h>
-#include <net/if.h>
-#include <pcap/pcap.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include <net/if_arp.h>
 
-#include <array>
-#include <cstring>
+#include <algorithm>
 #include <optional>
 
 #include "base/clock.hh"
 #include "base/errors.hh"
 #include "base/netlink.hh"
+#include "base/version.hh"
+#include "probe/capture_account.hh"
 #include "probe/capture_file.hh"
+#include "probe/capture_sidecar.hh"
+#include "probe/packet_ring.hh"
 
 namespace tl {
 namespace {
 
 using nlohmann::json;
-using Handle = std::unique_ptr<pcap_t, void (*)(pcap_t*)>;
 
-constexpr int kBlockRetireMs = 20;  // a block that is not full is handed over after this time
-constexpr int kSilenceMs =
-    3 * kBlockRetireMs;  // with the filter closed, a ring silent for so long is empty
-constexpr int kStatisticsStepMs = 500;  // the kernel's counters are 32 bit: read often, added in 64
+constexpr int kBlockRetireMs = 20;
+constexpr int kSilenceMs = 3 * kBlockRetireMs;  // a ring that is silent for so long, behind a
+                                                // closed filter, is empty
+constexpr std::chrono::seconds kDrainLimit{1};
+constexpr std::int64_t kTickNs = 500'000'000;
+constexpr std::uint32_t kEthernetHeaderBytes = 14;
+constexpr std::uint32_t kEthernet = 1;             // LINKTYPE_ETHERNET
+constexpr std::uint32_t kLargestSnaplen = 262144;  // what readers of pcap files accept
 
-struct Program {
-  bpf_program code{};
-  ~Program() { ::pcap_freecode(&code); }
-};
-
-void compile(pcap_t* handle, const std::string& filter, Program& program) {
-  if (::pcap_compile(handle, &program.code, filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
-    throw UsageError{fmt::format("filter '{}': {}", filter, ::pcap_geterr(handle))};
+CaptureOptions checked(CaptureOptions options) {
+  if (options.device == "any")
+    throw UsageError{
+        "device 'any': name one device (on 'any' a packet that crosses several is seen several "
+        "times)"};
+  if (options.snaplen_bytes == 0 || options.snaplen_bytes > kLargestSnaplen)
+    throw UsageError{
+        fmt::format("snaplen {}: expected 1 to {}", options.snaplen_bytes, kLargestSnaplen)};
+  return options;
 }
-
-std::array<unsigned char, 6> mac_of(const std::string& device) {
-  const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request{};
-  std::strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);
-  std::array<unsigned char, 6> mac{};
-  if (::ioctl(socket.get(), SIOCGIFHWADDR, &request) == 0)
-    std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
-  return mac;
-}
-
-json device_json(const Link& link) {
-  const LinkStatistics& s = link.statistics;
-  return {{"rx_bytes", s.rx_bytes},        {"rx_packets", s.rx_packets},
-          {"tx_bytes", s.tx_bytes},        {"tx_packets", s.tx_packets},
-          {"rx_dropped", s.rx_dropped},    {"rx_missed_errors", s.rx_missed_errors},
-          {"rx_nohandler", s.rx_nohandler}};
-}
-
-// Counts of one direction, told apart by the frame's source address.
-struct Direction {
-  std::uint64_t packets = 0, bytes = 0;
-};
 
 }  // namespace
 
-void check_filter(const std::string& filter, std::uint32_t snaplen_bytes) {
-  const Handle dead{::pcap_open_dead(DLT_EN10MB, static_cast<int>(snaplen_bytes)), &::pcap_close};
-  Program program;
-  compile(dead.get(), filter, program);
+std::filesystem::path account_path(const std::filesystem::path& capture_file) {
+  std::filesystem::path path = capture_file;
+  return path.replace_extension(".capture.json");
 }
 
 struct Capture::Impl {
-  CaptureOptions options;
-  Handle handle{nullptr, &::pcap_close};
-  int socket = -1;
-  UniqueFd rtnetlink;
-  std::uint64_t netns_inode = 0;
-  std::array<unsigned char, 6> mac{};
-  std::uint32_t mtu = 0;
-  std::optional<CaptureFile> file;
+  explicit Impl(CaptureOptions o, std::uint64_t inode)
+      : options{checked(std::move(o))}, netns_inode{inode} {}
 
-  std::uint64_t received = 0, dropped = 0;  // by the kernel, since arm()
-  std::uint64_t prefilter = 0, seen = 0, discarded = 0, drained = 0;
-  std::uint64_t bytes = 0, kept_bytes = 0, truncated = 0, backsteps = 0, over_mtu = 0,
-                over_mtu_bytes = 0;
-  pcap_stat last{};
-  Direction tx, rx;
-  std::int64_t armed_ns = 0, stopped_ns = 0, first_ns = 0, last_ns = 0;
-  json before, after, clocks = json::array();
-  std::string reason;  // why the capture is partial
-
-  Link link() const {
-    for (Link& l : list_links(rtnetlink))
-      if (l.name == options.device) return l;
-    return {};
-  }
-
+  // In the namespace.
   void open() {
-    std::array<char, PCAP_ERRBUF_SIZE> message{};
-    handle.reset(::pcap_create(options.device.c_str(), message.data()));
-    if (!handle)
-      throw MachineError{fmt::format("open device {}: {}", options.device, message.data())};
-    pcap_t* h = handle.get();
-    ::pcap_set_snaplen(h, static_cast<int>(options.snaplen_bytes));
-    ::pcap_set_promisc(h, 0);  // a capture must not change what it observes
-    ::pcap_set_timeout(h, kBlockRetireMs);
-    ::pcap_set_immediate_mode(
-        h, 0);  // immediate mode would mean TPACKET_V2 with one fixed frame a packet
-    ::pcap_set_buffer_size(h, static_cast<int>(options.ring_bytes));
-    ::pcap_set_tstamp_precision(h, PCAP_TSTAMP_PRECISION_NANO);
-    const int status = ::pcap_activate(h);
-    if (status == PCAP_ERROR_NO_SUCH_DEVICE)
-      throw UsageError{fmt::format("device '{}': no such device", options.device)};
-    if (status == PCAP_ERROR_PERM_DENIED)
-      throw MachineError{fmt::format(
-          "capture on {}: permission denied (run as root, or with CAP_NET_RAW)", options.device)};
-    if (status < 0)
-      throw MachineError{fmt::format("capture on {}: {}: {}", options.device,
-                                     ::pcap_statustostr(status), ::pcap_geterr(h))};
-    ::pcap_setnonblock(h, 1, message.data());
-    socket = ::pcap_get_selectable_fd(h);
+    filter = compile_filter(options.device, options.filter, options.snaplen_bytes);
     rtnetlink = open_rtnetlink();
-    mac = mac_of(options.device);
-    mtu = link().mtu;
+    for (const Link& l : list_links(rtnetlink))
+      if (l.name == options.device) device = l;
+    // On lo the tap sees every packet on its way out and again on its way in.
+    const bool is_loopback = device.type == ARPHRD_LOOPBACK;
+    ring = std::make_unique<PacketRing>(PacketRing::Options{
+        device.ifindex, options.ring_bytes, options.snaplen_bytes, kBlockRetireMs, is_loopback});
+    const std::uint32_t header = filter.link_type == kEthernet ? kEthernetHeaderBytes : 0;
+    tally = CaptureTally{device.mtu + header};
   }
 
-  // No packet passes this filter; what is in the ring stays.
-  void close_filter() const {
-    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
-    const sock_fprog program{1, &nothing};
-    if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
-      throw_errno("close filter of", options.device);
+  // The device as it is now; nullopt when it has left the namespace.
+  [[nodiscard]] std::optional<Link> find_device() const {
+    for (const Link& l : list_links(rtnetlink))
+      if (l.ifindex == device.ifindex) return l;
+    return std::nullopt;
   }
 
-  static void on_packet(unsigned char* self, const pcap_pkthdr* header, const unsigned char* data) {
-    reinterpret_cast<Impl*>(self)->take(*header, data);
+  std::uint32_t read_block() {
+    return ring->read_block([this](const RingPacket& packet) {
+      tally.add(packet);
+      (void)file->add(packet);
+    });
   }
 
-  void take(const pcap_pkthdr& h, const unsigned char* data) {
-    ++seen;
-    // With nanosecond precision libpcap keeps nanoseconds in tv_usec.
-    const std::int64_t time_ns = std::int64_t{h.ts.tv_sec} * 1'000'000'000 + h.ts.tv_usec;
-    if (!file->add(time_ns, data, h.caplen, h.len)) return;
-    if (first_ns == 0) first_ns = time_ns;
-    backsteps += time_ns < last_ns ? 1 : 0;
-    last_ns = time_ns;
-    bytes += h.len;
-    kept_bytes += h.caplen;
-    truncated += h.caplen < h.len ? 1 : 0;
-    if (h.len > mtu + 14) {
-      ++over_mtu;
-      over_mtu_bytes += h.len;
+  // A device that goes away is first down: so while it is down, it is looked for.
+  void check_device() {
+    const int error = ring->take_error();
+    if (error != 0 && error != ENETDOWN)
+      reason = fmt::format("capture on {}: {}", options.device, errno_text(error));
+    if (error == ENETDOWN) {
+      is_down = true;
+      ++downs;
     }
-    Direction& d = h.caplen >= 12 && std::memcmp(data + 6, mac.data(), mac.size()) == 0 ? tx : rx;
-    ++d.packets;
-    d.bytes += h.len;
+    if (!is_down) return;
+    const auto now = find_device();
+    if (!now) reason = fmt::format("capture on {}: the device went away", options.device);
+    is_down = now && !now->is_up;
   }
 
-  // Hands over what is in the ring. False once the device has gone.
-  bool dispatch() {
-    const int count =
-        ::pcap_dispatch(handle.get(), -1, &Impl::on_packet, reinterpret_cast<unsigned char*>(this));
-    if (count >= 0) return true;
-    if (reason.empty())
-      reason = fmt::format("capture on {}: {}", options.device, ::pcap_geterr(handle.get()));
-    return false;
+  void tick() {
+    ring->read_statistics();
+    clock.note(read_clock_pair(8));
+    (void)file->flush();
   }
 
+  // Reads until the ring is silent and everything the kernel put into it has been seen.
   void drain() {
-    pollfd wanted{socket, POLLIN, 0};
-    while (::poll(&wanted, 1, kSilenceMs) > 0)
-      if (!dispatch()) return;
+    const Deadline limit{kDrainLimit};
+    for (;;) {
+      while (read_block() > 0) {
+      }
+      if (ring->wait(kSilenceMs) && !limit.passed()) {
+        (void)ring->take_error();  // it would make the next wait return at once
+        continue;
+      }
+      ring->read_statistics();
+      if (unexplained() == 0 || limit.passed()) return;
+    }
   }
 
-  void add_statistics() {
-    pcap_stat now{};
-    if (::pcap_stats(handle.get(), &now) != 0) return;
-    received += now.ps_recv - last.ps_recv;  // unsigned difference: right across a wrap
-    dropped += now.ps_drop - last.ps_drop;
-    last = now;
+  [[nodiscard]] std::uint64_t received() const {
+    return ring->statistics().received - before_arming.received;
   }
-
-  void note_clock() {
-    const ClockPair now = read_clock_pair(8);
-    clocks.push_back({{"monotonic_ns", now.mono_ns}, {"offset_ns", now.offset_ns()}});
+  [[nodiscard]] std::uint64_t dropped() const {
+    return ring->statistics().dropped - before_arming.dropped;
   }
+  [[nodiscard]] std::uint64_t discarded() const { return tally.packets() - file->records(); }
+  [[nodiscard]] std::int64_t unexplained() const {
+    return static_cast<std::int64_t>(received() - dropped() - tally.packets());
+  }
+  void judge();
+  [[nodiscard]] json account(const std::string& outcome) const;
 
-  json account() const;
+  CaptureOptions options;
+  std::uint64_t netns_inode;
+  DeviceFilter filter;
+  UniqueFd rtnetlink;
+  Link device;
+  std::unique_ptr<PacketRing> ring;
+  std::optional<CaptureFile> file;
+  std::optional<CaptureSidecar> sidecar;
+  CaptureTally tally;
+  ClockRecord clock;
+  RingStatistics before_arming;
+  ClockPair armed, stopped;
+  std::optional<LinkStatistics> statistics_before, statistics_after;
+  bool statistics_are_exact = true;  // no packet passed the device while it was read
+  std::uint64_t drained = 0, downs = 0;
+  bool is_down = false;
+  std::string reason;  // why the capture is partial; empty while all is well
 };
 
-Capture::Capture(const NetNs& netns, CaptureOptions options) : impl_{std::make_unique<Impl>()} {
-  check_filter(options.filter, options.snaplen_bytes);
-  impl_->options = std::move(options);
-  impl_->netns_inode = netns.inode();
+Capture::Capture(const NetNs& netns, CaptureOptions options)
+    : impl_{std::make_unique<Impl>(std::move(options), netns.inode())} {
+  check_filter(impl_->options.filter, impl_->options.snaplen_bytes);
   netns.run([this] { impl_->open(); });
-  const int link_type = ::pcap_datalink(impl_->handle.get());
-  impl_->file.emplace(impl_->options.file, impl_->options.snaplen_bytes,
-                      static_cast<std::uint32_t>(link_type));
 }
 
 Capture::~Capture() = default;
 Capture::Capture(Capture&&) noexcept = default;
 
 std::int64_t Capture::arm() {
-  Impl& impl = *impl_;
-  impl.close_filter();
-  // Packets that came between activation and now are nobody's: taken out of the ring and out of the
-  // account.
-  pollfd wanted{impl.socket, POLLIN, 0};
-  while (::poll(&wanted, 1, kSilenceMs) > 0)
-    ::pcap_dispatch(
-        impl.handle.get(), -1, [](unsigned char*, const pcap_pkthdr*, const unsigned char*) {},
-        nullptr);
-  impl.add_statistics();
-  impl.prefilter = impl.received;
-  impl.received = impl.dropped = 0;
-  impl.before = device_json(impl.link());
-  Program program;
-  compile(impl.handle.get(), impl.options.filter, program);
-  if (::pcap_setfilter(impl.handle.get(), &program.code) != 0)
-    throw MachineError{
-        fmt::format("set filter on {}: {}", impl.options.device, ::pcap_geterr(impl.handle.get()))};
-  impl.note_clock();
-  return impl.armed_ns = realtime_ns();
+  Impl& m = *impl_;
+  m.file.emplace(CaptureFile::Options{m.options.file, m.options.snaplen_bytes, m.filter.link_type,
+                                      m.options.min_free_bytes});
+  m.sidecar.emplace(account_path(m.options.file));
+  const auto before = m.find_device();
+  m.before_arming = m.ring->read_statistics();
+  m.ring->set_filter(m.filter.program);
+  m.armed = read_clock_pair();
+  const auto after = m.find_device();
+  if (before) m.statistics_before = before->statistics;
+  m.statistics_are_exact = before && after && before->statistics == after->statistics;
+  m.clock.note(m.armed);
+  m.sidecar->write(m.account("running").dump(1) + "\n");
+  return m.armed.real_ns;
 }
 
 void Capture::run(const std::atomic<bool>& stop) {
-  Impl& impl = *impl_;
-  std::int64_t next_ns = monotonic_ns();
-  while (!stop && impl.file->failure().empty()) {
-    pollfd wanted{impl.socket, POLLIN, 0};
-    ::poll(&wanted, 1, kBlockRetireMs);
-    if (!impl.dispatch()) return;
-    if (monotonic_ns() < next_ns) continue;
-    next_ns = monotonic_ns() + kStatisticsStepMs * 1'000'000LL;
-    impl.add_statistics();
-    impl.note_clock();
+  Impl& m = *impl_;
+  std::int64_t next_tick_ns = monotonic_ns();
+  while (!stop && m.reason.empty() && m.file->failure().empty()) {
+    if (m.read_block() == 0) {
+      (void)m.ring->wait(kBlockRetireMs);
+      m.check_device();
+    }
+    if (monotonic_ns() < next_tick_ns) continue;
+    next_tick_ns = monotonic_ns() + kTickNs;
+    m.tick();
   }
-}
-
-json Capture::Impl::account() const {
-  const std::uint64_t written = file->records();
-  const auto explained = static_cast<std::int64_t>(written + dropped + discarded);
-  json steps = json::array();
-  for (std::size_t i = 1; i < clocks.size(); ++i) {
-    const std::int64_t change = clocks[i].at("offset_ns").get<std::int64_t>() -
-                                clocks[i - 1].at("offset_ns").get<std::int64_t>();
-    if (change > 1'000'000 || change < -1'000'000)
-      steps.push_back({{"monotonic_ns", clocks[i].at("monotonic_ns")}, {"change_ns", change}});
-  }
-  const auto time_or_null = [](std::int64_t ns) { return ns == 0 ? json() : json(ns); };
-  return {{"schema", "trafficlab.capture/1"},
-          {"outcome", reason.empty() ? "ok" : "partial"},
-          {"reason", reason.empty() ? json() : json(reason)},
-          {"device", options.device},
-          {"netns_inode", netns_inode},
-          {"filter", options.filter},
-          {"snaplen", options.snaplen_bytes},
-          {"ring_bytes", options.ring_bytes},
-          {"link_type", ::pcap_datalink(handle.get())},
-          {"mtu", mtu},
-          {"mac", fmt::format("{:02x}", fmt::join(mac, ":"))},
-          {"armed_ns", armed_ns},
-          {"stopped_ns", stopped_ns},
-          {"received", received},
-          {"written", written},
-          {"kernel_dropped", dropped},
-          {"discarded", discarded},
-          {"unexplained", static_cast<std::int64_t>(received) - explained},
-          {"prefilter_discarded", prefilter},
-          {"drained_at_stop", drained},
-          {"bytes", bytes},
-          {"kept_bytes", kept_bytes},
-          {"truncated_packets", truncated},
-          {"over_mtu_packets", over_mtu},
-          {"over_mtu_bytes", over_mtu_bytes},
-          {"tx", {{"packets", tx.packets}, {"bytes", tx.bytes}}},
-          {"rx", {{"packets", rx.packets}, {"bytes", rx.bytes}}},
-          {"first_ns", time_or_null(first_ns)},
-          {"last_ns", time_or_null(last_ns)},
-          {"time_backsteps", backsteps},
-          {"clock", {{"offsets", clocks}, {"steps", steps}}},
-          {"statistics_before", before},
-          {"statistics_after", after},
-          {"library", ::pcap_lib_version()}};
 }
 
 json Capture::finish() {
-  Impl& impl = *impl_;
-  const std::uint64_t before_drain = impl.seen;
-  impl.close_filter();
-  impl.drain();
-  impl.drained = impl.seen - before_drain;
-  impl.add_statistics();
-  impl.note_clock();
-  impl.stopped_ns = realtime_ns();
-  impl.after = device_json(impl.link());
-  impl.file->finish();
-  if (impl.reason.empty()) impl.reason = impl.file->failure();
-  impl.discarded = impl.seen - impl.file->records();  // seen, but the disk did not take them
-  json account = impl.account();
-  std::filesystem::path sidecar = impl.options.file;
-  sidecar.replace_extension(".capture.json");
-  write_file_atomic(sidecar, account.dump(1) + "\n");
+  Impl& m = *impl_;
+  const std::uint64_t seen = m.tally.packets();
+  const auto before = m.find_device();
+  m.ring->close_filter();
+  m.stopped = read_clock_pair();
+  m.drain();
+  m.drained = m.tally.packets() - seen;
+  m.clock.note(m.stopped);
+  const auto after = m.find_device();
+  if (after) m.statistics_after = after->statistics;
+  m.statistics_are_exact =
+      m.statistics_are_exact && before && after && before->statistics == after->statistics;
+  if (!after && m.reason.empty())
+    m.reason = fmt::format("capture on {}: the device went away", m.options.device);
+  m.file->finish(m.reason.empty());
+  m.judge();
+  const json account = m.account(m.reason.empty() ? "ok" : "partial");
+  m.sidecar->finish(account.dump(1) + "\n");
   return account;
+}
+
+// Finds the reason for a partial outcome that nothing else has named.
+void Capture::Impl::judge() {
+  if (reason.empty()) reason = file->failure();
+  if (reason.empty() && unexplained() != 0)
+    reason = fmt::format("capture on {}: {} packets unexplained", options.device, unexplained());
+  if (reason.empty() && discarded() != 0)
+    reason = fmt::format("capture on {}: {} packets not written", options.device, discarded());
+}
+
+json Capture::Impl::account(const std::string& outcome) const {
+  const auto statistics = [](const std::optional<LinkStatistics>& s) {
+    return s ? to_json(*s) : json();
+  };
+  json j{{"schema", "trafficlab.capture/1"},
+         {"outcome", outcome},
+         {"reason", reason.empty() ? json() : json(reason)},
+         {"file", file->place().filename().native()},
+         {"device", options.device},
+         {"ifindex", device.ifindex},
+         {"netns_inode", netns_inode},
+         {"mtu", device.mtu},
+         {"mac", device.address},
+         {"filter", options.filter},
+         {"snaplen", options.snaplen_bytes},
+         {"link_type", filter.link_type},
+         {"ring_bytes", ring->ring_bytes()},
+         {"ring_bytes_asked", options.ring_bytes},
+         {"block_bytes", ring->block_bytes()},
+         {"armed_ns", armed.real_ns},
+         {"armed_monotonic_ns", armed.mono_ns},
+         {"stopped_ns", stopped.real_ns},
+         {"stopped_monotonic_ns", stopped.mono_ns},
+         {"received", received()},
+         {"written", file->records()},
+         {"kernel_dropped", dropped()},
+         {"discarded", discarded()},
+         {"unexplained", unexplained()},
+         {"prefilter_discarded", before_arming.received},
+         {"drained_at_stop", drained},
+         {"ring_full_times", ring->statistics().freezes},
+         {"device_downs", downs},
+         {"clock", clock.to_json()},
+         {"statistics_before", statistics(statistics_before)},
+         {"statistics_after", statistics(statistics_after)},
+         {"statistics_are_exact", statistics_are_exact},
+         {"program", fmt::format("trafficlab {}", kVersion)},
+         {"library", filter_library()}};
+  j.update(tally.to_json());
+  return j;
 }
 
 }  // namespace tl

@@ -1,10 +1,11 @@
 // Live capture of one device in one network namespace, with an account in which every packet has
 // its place.
 //
-// Order of use: construct (socket open, everything discarded) → arm() (from here on every matching
-// packet is counted) → run() until told to stop → finish(). The identity received = written +
-// kernel_dropped + discarded is exact because the filter is closed and the ring drained to silence
-// before each reading of the kernel's counters.
+// Order of use: construct (socket and ring ready behind a closed filter) → arm() (from here on
+// every matching packet is counted) → run() until told to stop → finish(). Privileges are needed by
+// the constructor alone. The identity received = written + kernel_dropped + discarded is exact,
+// because no packet reaches the socket before the filter is open and because the filter is closed
+// and the ring drained to silence before the kernel's counters are read for the last time.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "base/netns.hh"
+#include "probe/packet_filter.hh"
 
 namespace tl {
 
@@ -25,27 +27,28 @@ struct CaptureOptions {
   std::string filter;          // pcap-filter(7); empty takes everything
   std::uint32_t snaplen_bytes = 96;
   std::uint64_t ring_bytes = 32ULL << 20;
+  // Capturing stops before the file system has less free than this; 0: not before it is full.
+  std::uint64_t min_free_bytes = 16ULL << 20;
 };
 
-// Throws UsageError when libpcap does not understand the filter. Needs no privilege and no device.
-void check_filter(const std::string& filter, std::uint32_t snaplen_bytes);
+// Where the account of a capture file is.
+std::filesystem::path account_path(const std::filesystem::path& capture_file);
 
 class Capture {
  public:
-  // Opens the socket in the namespace; nothing is captured yet. Throws UsageError (filter, no such
-  // device) or MachineError (privilege, memory).
+  // Throws UsageError (filter, no such device) or MachineError (privilege, device down, memory).
   Capture(const NetNs& netns, CaptureOptions options);
   ~Capture();
   Capture(Capture&&) noexcept;
 
-  // Opens the filter. Returns the moment (ns since the epoch) from which every matching packet is
-  // counted.
+  // Makes the file, NAME.pcap.part, and opens the filter. Returns the moment (ns since the epoch)
+  // from which every matching packet is counted. Throws MachineError when the file cannot be made.
   std::int64_t arm();
-  // Captures until `stop` becomes true, writing fails or the device goes away. Any thread; one at a
-  // time.
+  // Captures until `stop` becomes true, writing fails or the device goes away; looks at `stop` at
+  // least every 20 ms. Any thread, one at a time.
   void run(const std::atomic<bool>& stop);
   // Closes the filter, drains the ring, finishes the file and writes the account. Returns it
-  // (docs/bundle.md).
+  // (docs/bundle.md). The file has its final name if and only if the outcome is "ok".
   nlohmann::json finish();
 
  private:
