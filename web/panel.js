@@ -1,0 +1,135 @@
+// One panel of the rates: how uPlot is told to draw it, and what is drawn over and under its lines.
+
+function panelHeight(isLast) {
+  return (innerWidth < 600 ? 150 : 190) + (isLast ? 34 : 8);
+}
+
+// Buckets as steps while each has a pixel; beyond that uPlot's line, which keeps the smallest and
+// the largest value of every pixel column.
+function stepsOrLine() {
+  const steps = uPlot.paths.stepped({align: 1});
+  const line = uPlot.paths.linear();
+  return (u, index, begin, end) => (end - begin < u.bbox.width ? steps : line)(u, index, begin, end);
+}
+
+function panelOptions(rates, series, width, isLast, sync) {
+  const font = "12px system-ui, sans-serif";
+  const axis = {stroke: color("muted"), font, grid: {stroke: color("grid"), width: 1}, ticks: {show: false}};
+  const line = (label, name) => ({
+    label, scale: "y", stroke: color(name), width: 1.25, points: {show: false}, paths: stepsOrLine(),
+    show: !rates.isHidden(`${series.name} ${label.toLowerCase()}`),
+  });
+  return {
+    width,
+    height: panelHeight(isLast),
+    padding: [6, 8, isLast ? 0 : 2, 0],
+    legend: {show: false},
+    cursor: {
+      sync: {key: sync.key, setSeries: false, scales: ["x", null]},
+      drag: {x: true, y: false, setScale: false},
+      points: {size: 6},
+    },
+    scales: {x: {time: false}, y: {range: () => [0, rates.top]}},
+    axes: [
+      {...axis, size: isLast ? 40 : 6, values: (u, ticks) => ticks.map(v => isLast ? `${+v.toFixed(6)} s` : "")},
+      {...axis, size: 76, values: (u, ticks) => ticks.map(v => v === 0 ? "0" : withPrefix(v, kUnits[rates.unit].label))},
+    ],
+    series: [{}, line("RX", "rx"), line("TX", "tx")],
+    hooks: {
+      init: [u => {
+        u.isLastPanel = isLast;
+        u.over.setAttribute("aria-hidden", "true");  // the figure around it speaks
+      }],
+      drawAxes: [u => drawUnder(u, rates, series)],
+      draw: [u => drawOver(u, rates, series)],
+      setCursor: [u => {
+        if (u.cursor.event || u.cursor.left >= 0) rates.onCursor(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null);
+      }],
+      setSelect: [u => {
+        if (u.select.width > 4) rates.show(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"));
+        u.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
+      }],
+    },
+  };
+}
+
+function clipped(u, draw) {
+  const {left, top, width, height} = u.bbox;
+  u.ctx.save();
+  u.ctx.beginPath();
+  u.ctx.rect(left, top, width, height);
+  u.ctx.clip();
+  draw(u.ctx, value => u.valToPos(value, "x", true), value => u.valToPos(value, "y", true));
+  u.ctx.restore();
+}
+
+// Outside the traffic window is shaded, stalls are marked, phases have a line and a name.
+function drawUnder(u, rates, series) {
+  const {timeline, phases} = rates.report;
+  const {left, top, width, height} = u.bbox;
+  clipped(u, (ctx, x) => {
+    ctx.fillStyle = color("outside");
+    const begin = x(timeline.window.start_ns / 1e9);
+    const end = x(timeline.window.end_ns / 1e9);
+    ctx.fillRect(left, top, begin - left, height);
+    ctx.fillRect(end, top, left + width - end, height);
+    if (series.name === timeline.stalls.service) {
+      ctx.fillStyle = color("stall");
+      for (const stall of timeline.stalls.list) {
+        const from = x(stall.start_ns / 1e9);
+        ctx.fillRect(from, top, Math.max(x((stall.start_ns + stall.length_ns) / 1e9) - from, 2), height);
+      }
+    }
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textBaseline = "top";
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    for (const phase of phases) {
+      const at = x(phase.start_ns / 1e9);
+      ctx.strokeStyle = ctx.fillStyle = color("muted");
+      ctx.beginPath();
+      ctx.moveTo(at, top);
+      ctx.lineTo(at, top + height);
+      ctx.stroke();
+      const isNear = at + ctx.measureText(phase.name).width > left + width - 6;
+      ctx.textAlign = isNear ? "right" : "left";
+      ctx.fillText(phase.name, at + (isNear ? -4 : 4) * devicePixelRatio, top + 3 * devicePixelRatio);
+    }
+  });
+}
+
+// iperf's own intervals as level lines over the kernel's rates, its retransmits as triangles.
+function drawOver(u, rates, series) {
+  const track = rates.iperfOf(series.name);
+  if (!track) return;
+  const zero = track.zero_ns / 1e9;
+  const factor = kUnits[rates.unit].factor;
+  const {top, height} = u.bbox;
+  clipped(u, (ctx, x, y) => {
+    ctx.lineWidth = 2.25 * devicePixelRatio;
+    ctx.strokeStyle = color("iperf");
+    ctx.beginPath();
+    let previous = null;
+    for (const [start, end, bytes] of track.intervals) {
+      if (end <= start) continue;
+      const height_px = y(bytes * factor * 1e6 / (end - start));
+      const from = x(zero + start / 1e6);
+      if (previous === null) ctx.moveTo(from, height_px);
+      else ctx.lineTo(from, height_px);
+      ctx.lineTo(x(zero + end / 1e6), height_px);
+      previous = height_px;
+    }
+    ctx.stroke();
+    ctx.fillStyle = color("iperf");
+    const size = 4 * devicePixelRatio;
+    for (const [start, end, , retransmits] of track.intervals) {
+      if (!retransmits) continue;
+      const at = x(zero + (start + end) / 2e6);
+      ctx.beginPath();
+      ctx.moveTo(at - size, top + height);
+      ctx.lineTo(at + size, top + height);
+      ctx.lineTo(at, top + height - 1.8 * size);
+      ctx.fill();
+    }
+  });
+}
