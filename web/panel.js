@@ -1,7 +1,7 @@
 // One panel of the rates: how uPlot is told to draw it, and what is drawn over and under its lines.
 
 function panelHeight(isLast) {
-  return (innerWidth < 600 ? 150 : 190) + (isLast ? 34 : 8);
+  return (innerWidth < 600 ? 150 : 190) + (isLast ? 30 : 8);
 }
 
 // Buckets as steps while each has a pixel; beyond that uPlot's line, which keeps the smallest and
@@ -22,7 +22,7 @@ function panelOptions(rates, series, width, isLast, sync) {
   return {
     width,
     height: panelHeight(isLast),
-    padding: [6, 8, isLast ? 0 : 2, 0],
+    padding: [6, 16, isLast ? 0 : 2, 0],
     legend: {show: false},
     cursor: {
       sync: {key: sync.key, setSeries: false, scales: ["x", null]},
@@ -31,7 +31,7 @@ function panelOptions(rates, series, width, isLast, sync) {
     },
     scales: {x: {time: false}, y: {range: () => [0, rates.top]}},
     axes: [
-      {...axis, size: isLast ? 40 : 6, values: (u, ticks) => ticks.map(v => isLast ? `${+v.toFixed(6)} s` : "")},
+      {...axis, size: isLast ? 30 : 6, values: (u, ticks) => ticks.map(v => isLast ? `${+v.toFixed(6)} s` : "")},
       {...axis, size: 76, values: (u, ticks) => ticks.map(v => v === 0 ? "0" : withPrefix(v, kUnits[rates.unit].label))},
     ],
     series: [{}, line("RX", "rx"), line("TX", "tx")],
@@ -82,42 +82,82 @@ function drawUnder(u, rates, series) {
     }
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
+    ctx.textAlign = "left";
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    let free = left;  // where the next name may begin: names of phases close together would overlap
     for (const phase of phases) {
       const at = x(phase.start_ns / 1e9);
+      if (at < left || at > left + width) continue;
       ctx.strokeStyle = ctx.fillStyle = color("muted");
       ctx.beginPath();
       ctx.moveTo(at, top);
       ctx.lineTo(at, top + height);
       ctx.stroke();
-      const isNear = at + ctx.measureText(phase.name).width > left + width - 6;
-      ctx.textAlign = isNear ? "right" : "left";
-      ctx.fillText(phase.name, at + (isNear ? -4 : 4) * devicePixelRatio, top + 3 * devicePixelRatio);
+      const gap = 4 * devicePixelRatio;
+      const end = at + gap + ctx.measureText(phase.name).width;
+      if (at < free || end > left + width) continue;
+      ctx.fillText(phase.name, at + gap, top + gap);
+      free = end + gap;
     }
+  });
+}
+
+// More than this many buckets a pixel: single ones cannot be seen, so their range fades into a band and
+// their mean is drawn.
+const kDense = 3;
+
+function isDense(rates) {
+  return (rates.window[1] - rates.window[0]) / rates.step > kDense * rates.panels[0].over.clientWidth;
+}
+
+// The mean of the buckets of every pixel column.
+function drawMeans(u, rates, direction, values) {
+  clipped(u, (ctx, x, y) => {
+    const columns = Math.round(u.bbox.width / devicePixelRatio);
+    const begin = rates.window[0];
+    const width = (rates.window[1] - begin) / columns;
+    ctx.strokeStyle = color(direction);
+    ctx.lineWidth = 1.5 * devicePixelRatio;
+    ctx.lineJoin = "round";
+    ctx.beginPath();
+    for (let k = 0; k < columns; k++) {
+      const from = rates.bucketAt(begin + k * width);
+      const to = Math.max(rates.bucketAt(begin + (k + 1) * width), from + 1);
+      let sum = 0;
+      for (let i = from; i < to; i++) sum += values[i];
+      const at = x(begin + (k + 0.5) * width);
+      if (k === 0) ctx.moveTo(at, y(sum / (to - from)));
+      else ctx.lineTo(at, y(sum / (to - from)));
+    }
+    ctx.stroke();
   });
 }
 
 // iperf's own intervals as level lines over the kernel's rates, its retransmits as triangles.
 function drawOver(u, rates, series) {
+  kDirections.forEach((direction, i) => {
+    if (u.series[i + 1].show && isDense(rates)) drawMeans(u, rates, direction, u.data[i + 1]);
+  });
   const track = rates.iperfOf(series.name);
   if (!track) return;
   const zero = track.zero_ns / 1e9;
   const factor = kUnits[rates.unit].factor;
   const {top, height} = u.bbox;
   clipped(u, (ctx, x, y) => {
-    ctx.lineWidth = 2.25 * devicePixelRatio;
+    const narrowest_px = x(track.intervals[0][1] / 1e6) - x(0);
+    ctx.lineWidth = (narrowest_px > 4 * devicePixelRatio ? 2.25 : 1.25) * devicePixelRatio;
     ctx.strokeStyle = color("iperf");
     ctx.beginPath();
-    let previous = null;
+    let isFirst = true;
     for (const [start, end, bytes] of track.intervals) {
       if (end <= start) continue;
       const height_px = y(bytes * factor * 1e6 / (end - start));
       const from = x(zero + start / 1e6);
-      if (previous === null) ctx.moveTo(from, height_px);
+      if (isFirst) ctx.moveTo(from, height_px);
       else ctx.lineTo(from, height_px);
       ctx.lineTo(x(zero + end / 1e6), height_px);
-      previous = height_px;
+      isFirst = false;
     }
     ctx.stroke();
     ctx.fillStyle = color("iperf");

@@ -107,7 +107,10 @@ class Rates {
     from = Math.min(Math.max(from, this.full[0]), this.full[1] - width);
     this.window = [from, from + width];
     this.top = this.largestShown();
-    for (const panel of this.panels) panel.setScale("x", {min: from, max: from + width});
+    for (const panel of this.panels) {
+      for (const series of panel.series) series.alpha = isDense(this) ? 0.32 : 1;
+      panel.setScale("x", {min: from, max: from + width});
+    }
     this.onWindow(this.window);
   }
 

@@ -36,13 +36,18 @@ function headline(report) {
     const longest = Math.max(0, ...t.stalls.list.map(s => s.length_ns));
     tiles.push(tile("Longest stall", longest ? lengthText(longest) : "none", `${t.stalls.count} of at least ${lengthText(t.stalls.shortest_ns)}`));
   }
-  const rtt = report.rtt.missing ? null : report.rtt.sides.reduce((a, b) => b.count > a.count ? b : a);
+  const rtt = report.rtt.missing ? null : report.rtt.sides.filter(s => s.end !== "both").reduce((a, b) => b.count > a.count ? b : a);
   if (rtt) tiles.push(tile("Median TCP RTT", lengthText(rtt.p50_ns), `p99 ${lengthText(rtt.p99_ns)}, at ${rtt.capture}`));
   const identities = report.reconciliation.identities;
   if (identities) {
     const count = verdict => identities.filter(i => i.verdict === verdict).length;
     tiles.push(tile("Sources agree", `${count("exact") + count("explained")} of ${identities.length}`,
-      `${count("exact")} exact, ${count("explained")} explained, ${count("unexplained")} unexplained`));
+      `${count("exact")} exactly, ${count("explained")} with a named cause`));
+  }
+  const captures = Object.values(report.summary.captures || {});
+  if (captures.length) {
+    const sum = key => captures.reduce((total, c) => total + c[key], 0);
+    tiles.push(tile("Captured", `${withPrefix(sum("written"), "")} packets`, `${exact(sum("kernel_dropped"))} dropped, ${exact(sum("unexplained"))} unexplained`));
   }
   return h("dl", {class: "tiles"}, tiles);
 }
@@ -118,7 +123,7 @@ function percentiles(caption, rows) {
 
 function rtt(report) {
   if (report.rtt.missing) return missing("Round-trip times", report.rtt.missing);
-  const sides = report.rtt.sides.map(s => [`acknowledged by the ${s.end}, seen at ${s.capture}`, s]);
+  const sides = report.rtt.sides.filter(s => s.end !== "both").map(s => [`acknowledged by the ${s.end}, seen at ${s.capture}`, s]);
   return [h("div", {class: "charts"}, sides.filter(([, s]) => s.count > 100).map(([name, s]) => durationHistogram(`RTT ${name}`, s))),
     percentiles("TCP round-trip times, passive", sides)];
 }
@@ -126,7 +131,7 @@ function rtt(report) {
 function delay(report) {
   if (report.delay.missing) return missing("One-way delay", report.delay.missing);
   const paths = report.delay.paths.map(p => [`${p.source_ip} → ${p.destination_ip}`, p]);
-  return [h("div", {class: "charts"}, paths.map(([name, p]) => durationHistogram(`delay ${name}`, p))),
+  return [h("div", {class: "charts"}, paths.filter(([, p]) => p.count > 100).map(([name, p]) => durationHistogram(`Delay ${name}`, p))),
     percentiles("One-way delay between the two captures, which share a clock", paths),
     table("What happened between the two captures",
       [{name: "Path"}, ...["lost", "duplicated", "reordered"].map(name => ({name, number: true}))],

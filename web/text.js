@@ -26,7 +26,8 @@ function lengthText(ns) {
   for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]])
     if (Math.abs(ns) >= size) {
       const scaled = ns / size;
-      return `${scaled.toFixed(Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2)} ${unit}`;
+      const digits = Number.isInteger(scaled) || Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
+      return `${scaled.toFixed(digits)} ${unit}`;
     }
   return `${ns} ns`;
 }
@@ -49,7 +50,7 @@ function fill(element, attributes, children) {
     if (typeof value === "function") element.addEventListener(key, value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  for (const child of children.flat())
+  for (const child of children.flat(Infinity))
     if (child !== null && child !== undefined) element.append(child);
   return element;
 }
