@@ -28,7 +28,8 @@ ExitCode command_report(const Args& args) {
 
   const std::filesystem::path folder = std::filesystem::absolute(bundle).lexically_normal();
   const std::filesystem::path named = folder.has_filename() ? folder : folder.parent_path();
-  const std::string text = make_reports({named, read_manifest(named)}).at("report." + format);
+  const std::string text =
+      make_reports({named, named.filename().native(), read_manifest(named)}).at("report." + format);
   if (output == "-") {
     fmt::print("{}", text);
     return ExitCode::pass;

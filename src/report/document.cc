@@ -43,7 +43,7 @@ json phases(const json& manifest, std::int64_t origin_ns) {
 json run_section(const ReportInput& input) {
   const json& m = input.manifest;
   const json engine = member(m, "engine");
-  return {{"name", input.bundle.filename().native()},
+  return {{"name", input.name},
           {"run_id", m.value("run_id", "")},
           {"started", m.value("started", "")},
           {"finished", m.value("finished", "")},

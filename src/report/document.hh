@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "report/timeline.hh"
 
@@ -14,6 +15,7 @@ namespace tl {
 
 struct ReportInput {
   std::filesystem::path bundle;
+  std::string name;         // the bundle's final name, its title
   nlohmann::json manifest;  // of that bundle; while the run still writes it, what it will say
 };
 
