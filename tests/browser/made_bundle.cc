@@ -1,10 +1,10 @@
 // made_bundle FOLDER SERVICES BUCKETS: a bundle made by hand, for the browser tests and the page's
 // benchmark, which need one of a given size.
+#include "support/made_bundle.hh"
+
 #include <cstdio>
 #include <exception>
 #include <string>
-
-#include "support/made_bundle.hh"
 
 int main(int argc, char** argv) try {
   if (argc != 4) return std::fputs("usage: made_bundle FOLDER SERVICES BUCKETS\n", stderr), 2;
