@@ -53,7 +53,7 @@ function rateDistribution(rates, direction) {
     .map((s, i) => ({name: s.name, dash: ["", "6 3", "2 3", "8 3 2 3"][i % 4], points: s.statistics[column].quantiles.map((q, k) => [q * factor, k / 2])}));
   if (curves.length === 0) return h("p", {class: "missing"}, `No ${direction.toUpperCase()} series is shown.`);
   const largest = Math.max(...curves.map(c => c.points.at(-1)[0]), 1e-9);
-  const x = linear(0, largest, 5, v => withPrefix(v, ""));
+  const x = linear(0, largest, 5, v => axisText(v, ""));
   const marks = curves.map(curve => (px, py) => svg("path", {class: `curve ${direction}`, "stroke-dasharray": curve.dash || null,
     d: curve.points.map(([v, p], i) => `${i ? "L" : "M"}${px(v).toFixed(1)},${py(p).toFixed(1)}`).join("")},
     svg("title", {}, curve.name)));

@@ -104,7 +104,7 @@ function listenToTouch(rates, place) {
 // The values under the cursor, as text below the panels.
 function readout(rates) {
   const line = h("p", {class: "readout", id: "readout", "aria-live": "off"});
-  const idle = "Drag to zoom · Ctrl + wheel zooms at the pointer · with the plots focused: + − ← → 0 t";
+  const idle = matchMedia("(pointer: coarse)").matches ? "Two fingers zoom, one pans; or use the buttons." : "Drag to zoom · Ctrl + wheel zooms at the pointer · with the plots focused: + − ← → 0 t";
   line.textContent = idle;
   rates.onCursor = time => {
     if (time === null) {

@@ -17,7 +17,8 @@ function rateSection(report) {
   listenToTouch(rates, plots);
   const tracks = report.iperf.filter(track => track.intervals);
   const element = section("rates", `Rates, every ${lengthText(report.timeline.interval_ns)}`, controls(rates), plots, readout(rates), shown,
-    h("p", {class: "note"}, "Counted in the kernel as each packet passed its container’s device. Shaded: outside the traffic window. " +
+    h("p", {class: "note"}, "Counted in the kernel as each packet passed its container’s device. Shaded grey: outside the traffic window. " +
+      (report.timeline.stalls.count ? `Shaded pink: not a byte received for ${lengthText(report.timeline.stalls.shortest_ns)} or longer. ` : "") +
       "Where a pixel holds many buckets, the pale band spans the smallest and largest of them and the line is their mean. ",
       tracks.length ? `Level line: iperf’s own intervals, payload only; triangles: intervals in which TCP sent again. iperf does not say when it began; its time starts here at the ${tracks[0].zero_from}.` : ""),
     report.iperf.filter(track => track.missing).map(track => missing(`iperf’s ${track.side} intervals`, track.missing)));

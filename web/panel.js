@@ -32,7 +32,7 @@ function panelOptions(rates, series, width, isLast, sync) {
     scales: {x: {time: false}, y: {range: () => [0, rates.top]}},
     axes: [
       {...axis, size: isLast ? 30 : 6, values: (u, ticks) => ticks.map(v => isLast ? `${+v.toFixed(6)} s` : "")},
-      {...axis, size: 76, values: (u, ticks) => ticks.map(v => v === 0 ? "0" : withPrefix(v, kUnits[rates.unit].label))},
+      {...axis, size: 76, values: (u, ticks) => ticks.map(v => axisText(v, kUnits[rates.unit].label))},
     ],
     series: [{}, line("RX", "rx"), line("TX", "tx")],
     hooks: {
@@ -108,7 +108,7 @@ function drawUnder(u, rates, series) {
 const kDense = 3;
 
 function isDense(rates) {
-  return (rates.window[1] - rates.window[0]) / rates.step > kDense * rates.panels[0].over.clientWidth;
+  return (rates.window[1] - rates.window[0]) / rates.step > kDense * rates.host.clientWidth;
 }
 
 // The mean of the buckets of every pixel column.

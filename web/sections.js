@@ -2,12 +2,23 @@
 
 const kVerdicts = {pass: "✓", fail: "✗", inconclusive: "?"};
 
+// "TCP, 4 streams, 60 s, server to client", as iperf says it.
+function testText(report) {
+  const track = report.iperf.find(t => t.test);
+  if (!track) return "";
+  const {protocol, num_streams, duration, reverse, target_bitrate} = track.test;
+  return [protocol, num_streams ? `${num_streams} stream${num_streams === 1 ? "" : "s"}` : null, duration ? `${duration} s` : null,
+    target_bitrate ? `${withPrefix(target_bitrate, "bit/s")} a stream` : null, reverse ? "server to client" : "client to server"].filter(Boolean).join(", ");
+}
+
 function header(report, theme) {
   const {run, outcome} = report;
   const verdict = (outcome && outcome.verdict) || "inconclusive";
+  const test = testText(report);
   return h("header", {class: "top"},
     h("div", {class: "bar"}, h("span", {class: "brand"}, "trafficlab"), theme),
     h("h1", {}, run.name),
+    test ? h("p", {class: "sub test"}, test) : null,
     h("p", {class: "sub"}, [run.started.replace("T", " ").replace(/\.\d+Z$/, " UTC"), run.engine ? `${run.engine} engine` : null,
       run.version].filter(Boolean).join(" · ")),
     h("p", {class: `verdict ${verdict}`, role: "status"}, h("span", {"aria-hidden": "true"}, kVerdicts[verdict] || "?"),
@@ -21,10 +32,12 @@ function tile(name, value, note) {
 function headline(report) {
   const tiles = [];
   const traffic = report.summary.traffic;
+  const isTcp = traffic && Number.isInteger(traffic.retransmits);
+  const path = report.delay.missing ? null : report.delay.paths.reduce((a, b) => b.count > a.count ? b : a);
   if (traffic) {
     tiles.push(tile("Goodput", traffic.goodput_bps ? withPrefix(traffic.goodput_bps, "bit/s") : "–", "iperf, receiving side"));
     tiles.push(tile("Received", withPrefix(traffic.bytes_received, "B"), `in ${secondsText(traffic.seconds, 2)}`));
-    if (traffic.retransmits !== null && traffic.retransmits !== undefined)
+    if (isTcp)
       tiles.push(tile("Retransmits", exact(traffic.retransmits), "segments, sender’s kernel"));
   }
   const t = report.timeline;
@@ -36,7 +49,11 @@ function headline(report) {
     const longest = Math.max(0, ...t.stalls.list.map(s => s.length_ns));
     tiles.push(tile("Longest stall", longest ? lengthText(longest) : "none", `${t.stalls.count} of at least ${lengthText(t.stalls.shortest_ns)}`));
   }
-  const rtt = report.rtt.missing ? null : report.rtt.sides.filter(s => s.end !== "both").reduce((a, b) => b.count > a.count ? b : a);
+  if (path && !isTcp) {
+    tiles.push(tile("Lost on the way", `${exact(path.lost_packets)} packets`, `of ${exact(path.count + path.lost_packets)} between the captures`));
+    tiles.push(tile("Median one-way delay", lengthText(path.p50_ns), `p99 ${lengthText(path.p99_ns)}`));
+  }
+  const rtt = report.rtt.missing || !isTcp ? null : report.rtt.sides.filter(s => s.end !== "both").reduce((a, b) => b.count > a.count ? b : a);
   if (rtt) tiles.push(tile("Median TCP RTT", lengthText(rtt.p50_ns), `p99 ${lengthText(rtt.p99_ns)}, at ${rtt.capture}`));
   const identities = report.reconciliation.identities;
   if (identities) {

@@ -16,6 +16,13 @@ function withPrefix(value, unit) {
   return `${value < 0 ? "−" : ""}${scaled.toFixed(digits)} ${kPrefixes[step]}${unit}`.trim();
 }
 
+// The same for the round values of an axis: "500 Mbit/s", "2.5 Gbit/s".
+function axisText(value, unit) {
+  if (value === 0) return "0";
+  const step = Math.max(0, Math.min(kPrefixes.length - 1, Math.floor(Math.log10(Math.abs(value)) / 3 + 1e-9)));
+  return `${+(value / 1000 ** step).toPrecision(4)} ${kPrefixes[step]}${unit}`.trim();
+}
+
 function exact(value) {
   return Number(value).toLocaleString("en-US").replace(/,/g, "\u202f");
 }

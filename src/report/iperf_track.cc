@@ -33,6 +33,7 @@ void take(IperfTrack& track, const json& document) {
     track.intervals.push_back(interval_of(sum));
     track.is_sender = sum.value("sender", false);
   }
+  track.test = document.at("start").value("test_start", json());
   for (const json& connection : document.at("start").at("connected"))
     track.client_ports.push_back(
         connection.at(track.side == "client" ? "local_port" : "remote_port").get<std::uint16_t>());

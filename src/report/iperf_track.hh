@@ -21,6 +21,7 @@ struct IperfTrack {
   std::string side;     // "client", "server"
   std::string service;  // "iperf-client", …
   bool is_sender = false;
+  nlohmann::json test;  // what iperf was asked for, its "test_start"; null when it does not say
   std::vector<IperfInterval> intervals;
   std::vector<std::uint16_t> client_ports;  // of the test's connections
   std::string missing;                      // why there are no intervals; empty when there are

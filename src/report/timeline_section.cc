@@ -106,6 +106,7 @@ json iperf_section(const std::vector<IperfTrack>& tracks, const json& captures,
       entry["missing"] = track.missing;
     } else {
       const auto zero_ns = iperf_zero_ns(track, captures.at(track.service));
+      entry["test"] = track.test;
       entry["is_sender"] = track.is_sender;
       entry["zero_ns"] = zero_ns ? *zero_ns - origin_ns : 0;
       entry["zero_from"] = zero_ns ? "first packet of its last connection" : "opening of the gate";
