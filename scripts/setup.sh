@@ -13,7 +13,13 @@ installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | se
 missing=$(grep -E "$wanted" packages.txt | awk '{print $2}' | while read -r package; do
   echo "$installed" | grep -qxF "$package" || echo "$package"
 done | tr '\n' ' ')
-[ -z "$missing" ] && exit 0
+# npm comes with some builds of nodejs, and conflicts with them as a package.
+[ "${1:-run}" = run ] || command -v npm >/dev/null || missing="$missing npm"
+# What drives Chromium in tests/browser; npm checks it against the hash in package-lock.json.
+browser_library() {
+  [ "$1" = run ] || [ -d ../tests/browser/node_modules/playwright-core ] || (cd ../tests/browser && npm ci --silent >&2)
+}
+[ -n "$missing" ] || { browser_library "${1:-run}"; exit 0; }
 if [ "$(id -u)" -ne 0 ]; then
   echo "setup.sh: missing packages; as root run: apt-get install --no-install-recommends $missing" >&2
   exit 4
@@ -23,3 +29,4 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >&2
 # shellcheck disable=SC2086  # a list of words
 apt-get install -y -q --no-install-recommends $missing >&2
+browser_library "${1:-run}"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The whole test suite: set-up, builds, checks, unit tests (release, ASan+UBSan, TSan), system tests, a short fuzz run.
-# Usage: tests/run.sh [unit|system|checks]…   nothing: everything. Needs root for the system tests.
+# Usage: tests/run.sh [unit|system|browser|checks]…   nothing: everything. Needs root for the system tests.
 # Ends with one line: N passed, N failed, N skipped.
 set -u
 cd "$(dirname "$0")/.."
-parts=${*:-checks unit system}
+parts=${*:-checks unit system browser}
 work=$(mktemp -d /tmp/tl-run-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 export TL_RESULTS="$work/results.tsv"
@@ -52,6 +52,7 @@ check_format() { sources | xargs clang-format --dry-run --Werror; }
 # The files of src/probe join the list with issue 3.
 check_tidy() { sources | grep '^src/.*\.cc$' | grep -v '^src/probe/' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug; }
 check_shell() { for file in $(git ls-files '*.sh') .ci/run; do sh -n "$file" || return 1; done; }
+check_scripts() { for file in $(git ls-files '*.js' | grep -v '^third_party/'); do node --check "$file" || return 1; done; }
 
 echo "== set-up and build"
 scripts/setup.sh test || { record failed 0 "set-up" "scripts/setup.sh test"; }
@@ -61,6 +62,7 @@ if wants checks; then
   check "every file is formatted" check_format
   check "every include follows the module table" python3 tests/layering.py
   check "every shell script parses" check_shell
+  check "every page script parses" check_scripts
   if cmake --preset debug >"$work/log" 2>&1 && cmake --build --preset debug --target tl_version skeletons >>"$work/log" 2>&1; then
     check "clang-tidy finds nothing" check_tidy
   else
@@ -83,6 +85,10 @@ if wants system; then
   else
     record skipped 0 "system tests" "not root"
   fi
+fi
+
+if wants browser; then
+  suite "browser tests" node tests/browser/report_test.js
 fi
 
 echo "== slowest"

@@ -18,6 +18,7 @@ using Args = std::vector<std::string>;  // the words after the subcommand's name
 std::optional<ExitCode> parse(CLI::App& app, const Args& args);
 
 // The subcommands, one file each. Data goes to stdout, text for people to stderr.
+ExitCode command_report(const Args& args);
 ExitCode command_run(const Args& args);
 ExitCode command_doctor(const Args& args);
 ExitCode command_gc(const Args& args);

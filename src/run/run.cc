@@ -10,6 +10,7 @@
 #include "base/fd.hh"
 #include "base/version.hh"
 #include "lab/journal.hh"
+#include "report/report.hh"
 #include "run/describe.hh"
 #include "run/host_facts.hh"
 #include "run/sequence.hh"
@@ -78,6 +79,18 @@ nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence
   return manifest;
 }
 
+// A report that could not be made taints no number: the run keeps its verdict, and
+// `trafficlab report` can try again.
+void write_reports(const RunFolder& folder, const nlohmann::json& manifest, Progress& progress) {
+  try {
+    const ReportInput input{folder.path(), folder.final_path().filename().native(), manifest};
+    for (const auto& [name, text] : make_reports(input))
+      write_file_atomic(folder.path() / name, text);
+  } catch (const std::exception& e) {
+    progress.note(std::string{"no report: "} + e.what());
+  }
+}
+
 }  // namespace
 
 RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
@@ -109,7 +122,9 @@ RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress&
       report.outcome = {"inconclusive", ExitCode::inconclusive, "report",
                         findings.problems.front()};
   });
-  folder.finish(make_manifest(request, sequence, report.outcome, started_ns));
+  const nlohmann::json manifest = make_manifest(request, sequence, report.outcome, started_ns);
+  write_reports(folder, manifest, progress);
+  folder.finish(manifest);
   report.bundle = folder.path();
   report.summary = describe(findings, report.outcome);
   return report;

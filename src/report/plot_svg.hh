@@ -1,0 +1,16 @@
+// The main plot without a browser: the rates of every service over time, for slides and pages.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "report/timeline.hh"
+
+namespace tl {
+
+// A panel a service on one scale. Each column of the picture has the range (pale) and the mean
+// (line) of its buckets. Standalone SVG 1.1, light; no fonts or files needed. A text that says so
+// where the bundle has no counters.
+std::string plot_svg(const Timeline& timeline, const nlohmann::json& document);
+
+}  // namespace tl
