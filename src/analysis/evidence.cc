@@ -110,7 +110,7 @@ class Reader {
     service.capture_account =
         Amounts{rx.at("bytes"), rx.at("packets"), tx.at("bytes"), tx.at("packets")};
     service.capture_dropped = account.at("kernel_dropped").get<std::int64_t>();
-    service.is_filtered = account.at("filter") != "" || account.at("discarded") != 0;
+    service.is_filtered = !account.at("filter").get_ref<const std::string&>().empty() || account.at("discarded") != 0;
     const auto mac = parse_mac(account.value("mac", ""));
     if (!mac) return;
     CaptureEvidence capture =

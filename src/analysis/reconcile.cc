@@ -62,7 +62,7 @@ void explain(Identity& identity, Term term) {
 
 // The frames that a capture lacks are those its kernel dropped, as many as that and of whatever
 // size; of both directions together, because the kernel does not say of which.
-void explain_drops(std::vector<Identity*> identities, std::int64_t dropped) {
+void explain_drops(const std::vector<Identity*>& identities, std::int64_t dropped) {
   if (dropped == 0) return;
   std::int64_t missing_packets = 0;
   for (const Identity* i : identities) {

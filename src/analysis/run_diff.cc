@@ -144,7 +144,7 @@ SeriesDistance distance(const Bins& a, const Bins& b) {
   return sum;
 }
 
-std::vector<RunPart> sorted(Parts parts) {
+std::vector<RunPart> sorted(Parts&& parts) {
   std::vector<RunPart> list;
   for (auto& [name, part] : parts) list.push_back(std::move(part));
   const auto weight = [](const RunPart& part) {
