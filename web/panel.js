@@ -105,7 +105,7 @@ function drawUnder(u, rates, series) {
 
 // More than this many buckets a pixel: single ones cannot be seen, so their range fades into a band and
 // their mean is drawn.
-const kDense = 3;
+const kDense = 2;
 
 function isDense(rates) {
   return (rates.window[1] - rates.window[0]) / rates.step > kDense * rates.host.clientWidth;
@@ -146,8 +146,7 @@ function drawOver(u, rates, series) {
   const {top, height} = u.bbox;
   clipped(u, (ctx, x, y) => {
     const narrowest_px = x(track.intervals[0][1] / 1e6) - x(0);
-    ctx.lineWidth = (narrowest_px > 4 * devicePixelRatio ? 2.25 : 1.25) * devicePixelRatio;
-    ctx.strokeStyle = color("iperf");
+    const width = (narrowest_px > 4 * devicePixelRatio ? 2.25 : 1.25) * devicePixelRatio;
     ctx.beginPath();
     let isFirst = true;
     for (const [start, end, bytes] of track.intervals) {
@@ -159,7 +158,11 @@ function drawOver(u, rates, series) {
       ctx.lineTo(x(zero + end / 1e6), height_px);
       isFirst = false;
     }
-    ctx.stroke();
+    for (const [name, more] of [["card", 2.5 * devicePixelRatio], ["iperf", 0]]) {  // a halo, then the line
+      ctx.strokeStyle = color(name);
+      ctx.lineWidth = width + more;
+      ctx.stroke();
+    }
     ctx.fillStyle = color("iperf");
     const size = 4 * devicePixelRatio;
     for (const [start, end, , retransmits] of track.intervals) {
