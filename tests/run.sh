@@ -49,8 +49,7 @@ wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 sources() { git ls-files '*.cc' '*.hh' | grep -E '^(src|tests|bench|fuzz)/'; }
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }
-# The files of src/probe join the list with issue 3.
-check_tidy() { sources | grep '^src/.*\.cc$' | grep -v '^src/probe/' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug; }
+check_tidy() { sources | grep '^src/.*\.cc$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug; }
 check_shell() { for file in $(git ls-files '*.sh') .ci/run; do sh -n "$file" || return 1; done; }
 check_scripts() { for file in $(git ls-files '*.js' | grep -v '^third_party/'); do node --check "$file" || return 1; done; }
 
