@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "analysis/capture_evidence.hh"
+#include "analysis/rtt.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
 #include "bundle/counter_csv.hh"
@@ -38,10 +39,10 @@ class Reader {
   Evidence read() {
     attempt([&] { read_counters(); });
     attempt([&] { read_buckets(); });
+    attempt([&] { read_traffic(); });
     for (ServiceEvidence& service : evidence_.services)
       attempt([&] { read_service_capture(service); });
     attempt([&] { read_exchange(); });
-    attempt([&] { read_traffic(); });
     return std::move(evidence_);
   }
 
@@ -110,7 +111,8 @@ class Reader {
     service.capture_account =
         Amounts{rx.at("bytes"), rx.at("packets"), tx.at("bytes"), tx.at("packets")};
     service.capture_dropped = account.at("kernel_dropped").get<std::int64_t>();
-    service.is_filtered = !account.at("filter").get_ref<const std::string&>().empty() || account.at("discarded") != 0;
+    service.is_filtered =
+        !account.at("filter").get_ref<const std::string&>().empty() || account.at("discarded") != 0;
     const auto mac = parse_mac(account.value("mac", ""));
     if (!mac) return;
     CaptureEvidence capture =
@@ -119,6 +121,9 @@ class Reader {
     service.capture_outside = capture.outside;
     service.captured_payload_bytes = capture.tx_payload_bytes;
     service.streams = std::move(capture.streams);
+    const Distribution& rtt = capture.rtt[static_cast<std::size_t>(data_receiver_)].rtt;
+    for (const std::uint32_t per_mille : {500U, 990U})
+      if (!rtt.empty()) service.rtt_percentiles_ns[per_mille] = rtt.percentile_ns(per_mille);
     evidence_.documents.merge(capture.documents);
     if (!capture.damage.empty())
       evidence_.problems.push_back(
@@ -157,11 +162,13 @@ class Reader {
       traffic.not_checkable = "data went both ways (--bidir)";
     else if (test.at("protocol") == "SCTP")
       traffic.not_checkable = "streams of SCTP are not followed";
+    data_receiver_ = traffic.is_reverse ? RttEnd::client : RttEnd::server;
     evidence_.traffic = std::move(traffic);
   }
 
   fs::path folder_;
   TimeSpan counted_;
+  RttEnd data_receiver_ = RttEnd::server;  // who acknowledges the data
   Evidence evidence_;
 };
 

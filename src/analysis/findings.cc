@@ -20,7 +20,7 @@ using nlohmann::json;
 // Collects the parts of one bundle's findings.
 class Finder {
  public:
-  explicit Finder(const fs::path& folder) : folder_{folder} {}
+  Finder(const fs::path& folder, const TrafficWindow& window) : folder_{folder}, window_{window} {}
 
   Findings find() {
     findings_.document = {{"schema", "trafficlab.summary/1"}};
@@ -132,6 +132,7 @@ class Finder {
   // The identities between all sources; also leaves the documents that were made on the way.
   void reconcile_sources() {
     Evidence evidence = read_evidence(folder_);
+    measure(evidence);
     for (auto& [path, text] : evidence.documents) findings_.files[path] = std::move(text);
     for (std::string& text : evidence.problems) problem(std::move(text));
     const Reconciliation reconciliation = reconcile(evidence.services, evidence.traffic);
@@ -142,13 +143,34 @@ class Finder {
     findings_.document["reconciliation"] = verdicts;
   }
 
+  void measure(const Evidence& evidence) {
+    const IperfResult client = read_iperf(folder_ / "iperf/client.json");
+    const IperfResult server = read_iperf(folder_ / "iperf/server.json");
+    const Timeline timeline = read_timeline(folder_ / "counters/container.csv");
+    const auto exchange = evidence.documents.find("analysis/exchange.json");
+    const json account =
+        fs::exists(folder_ / "counters/counters.json") ? read("counters/counters.json") : json();
+    const MetricInput input{
+        evidence,
+        client,
+        server,
+        timeline,
+        exchange == evidence.documents.end() ? json() : json::parse(exchange->second),
+        account.is_object() ? account.at("losses") : json(),
+        window_};
+    findings_.files["metrics.json"] = metrics_json(metrics_of(input)).dump(1) + "\n";
+  }
+
   fs::path folder_;
+  TrafficWindow window_;
   Findings findings_;
 };
 
 }  // namespace
 
-Findings find(const fs::path& folder) { return Finder{folder}.find(); }
+Findings find(const fs::path& folder, const TrafficWindow& window) {
+  return Finder{folder, window}.find();
+}
 
 std::string summary_text(const Findings& findings) { return findings.document.dump(1) + "\n"; }
 

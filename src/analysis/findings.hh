@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/metrics.hh"
+
 namespace tl {
 
 struct Findings {
@@ -19,9 +21,10 @@ struct Findings {
   std::vector<std::string> problems;  // each makes the run inconclusive; the first is its reason
 };
 
+// `window`: the time of the traffic, as the manifest marks it.
 // Reads counters/, captures/ and iperf/ below `folder`. Evidence that is missing or damaged becomes
 // a problem.
-Findings find(const std::filesystem::path& folder);
+Findings find(const std::filesystem::path& folder, const TrafficWindow& window);
 
 // The text of summary.json.
 std::string summary_text(const Findings& findings);

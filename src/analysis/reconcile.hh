@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -43,6 +44,7 @@ struct ServiceEvidence {
   bool is_filtered = false;                 // the capture kept only some frames on purpose
   std::int64_t captured_payload_bytes = 0;  // transport payload of tx frames
   std::vector<CapturedStream> streams;
+  std::map<std::uint32_t, std::int64_t> rtt_percentiles_ns;  // by per mille; empty without samples
 };
 
 // What iperf says of its test.

@@ -12,7 +12,10 @@ namespace {
 
 // The derived documents that are not what the evidence gives now, one line each.
 std::vector<std::string> recompute(const std::filesystem::path& bundle) {
-  const Findings findings = find(bundle);
+  const nlohmann::json window = read_manifest(bundle).value("traffic_window", nlohmann::json());
+  const TrafficWindow traffic{window.value("start_ns", std::int64_t{0}),
+                              window.value("end_ns", std::int64_t{0})};
+  const Findings findings = find(bundle, traffic);
   std::map<std::string, std::string> documents = findings.files;
   documents["summary.json"] = summary_text(findings);
   std::vector<std::string> lines;

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "report/timeline.hh"
+#include "analysis/timeline.hh"
 
 namespace tl {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/units.hh"
-#include "report/rate_statistics.hh"
+#include "analysis/rate_statistics.hh"
 
 namespace tl {
 namespace {

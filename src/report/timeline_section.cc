@@ -1,8 +1,8 @@
 #include "report/timeline_section.hh"
 
 #include "report/packed_counts.hh"
-#include "report/rate_statistics.hh"
-#include "report/stalls.hh"
+#include "analysis/rate_statistics.hh"
+#include "analysis/stalls.hh"
 
 namespace tl {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "report/iperf_track.hh"
-#include "report/timeline.hh"
+#include "analysis/timeline.hh"
 
 namespace tl {
 

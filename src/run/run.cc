@@ -112,7 +112,7 @@ RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress&
   progress.phase("report", "checking the evidence");
   Findings findings;
   attempt(sequence, report.outcome, [&] {
-    findings = find(folder.path());
+    findings = find(folder.path(), sequence.traffic_window());
     for (const auto& [path, text] : findings.files) {
       std::filesystem::create_directories((folder.path() / path).parent_path());
       write_file_atomic(folder.path() / path, text);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/metrics.hh"
 #include "bundle/control.hh"
 #include "bundle/plan.hh"
 #include "lab/engine.hh"
@@ -38,6 +39,8 @@ class Sequence {
   [[nodiscard]] const std::string& phase() const { return phase_; }
   // Everything this run knows about itself, for the manifest.
   [[nodiscard]] nlohmann::json record() const;
+  // From the opening of the gate until both sides were done; zeros when it never opened.
+  [[nodiscard]] TrafficWindow traffic_window() const { return {gate_ns_, traffic_end_ns_}; }
 
  private:
   void begin(const std::string& phase, const std::string& text, bool regular = true);

@@ -1,12 +1,12 @@
-#include "report/timeline.hh"
+#include "analysis/timeline.hh"
 
 #include <doctest/doctest.h>
 
 #include <fstream>
 
 #include "report/packed_counts.hh"
-#include "report/rate_statistics.hh"
-#include "report/stalls.hh"
+#include "analysis/rate_statistics.hh"
+#include "analysis/stalls.hh"
 #include "support/temporary.hh"
 
 namespace tl {

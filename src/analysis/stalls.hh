@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "report/rate_statistics.hh"
+#include "analysis/rate_statistics.hh"
 
 namespace tl {
 

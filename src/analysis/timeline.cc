@@ -1,4 +1,4 @@
-#include "report/timeline.hh"
+#include "analysis/timeline.hh"
 
 #include <fmt/format.h>
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "report/timeline.hh"
+#include "analysis/timeline.hh"
 
 namespace tl {
 

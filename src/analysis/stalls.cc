@@ -1,4 +1,4 @@
-#include "report/stalls.hh"
+#include "analysis/stalls.hh"
 
 namespace tl {
 

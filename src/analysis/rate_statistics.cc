@@ -1,4 +1,4 @@
-#include "report/rate_statistics.hh"
+#include "analysis/rate_statistics.hh"
 
 #include <algorithm>
 #include <numeric>
