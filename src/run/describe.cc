@@ -30,6 +30,16 @@ std::string service_line(const std::string& name, const json& s) {
       number("tx_packets"), equal ? "equal to" : "DIFFERENT from");
 }
 
+// How many identities between the sources hold (docs/reconciliation.md).
+std::string agreement_line(const json& verdicts) {
+  const int exact = verdicts.value("exact", 0), explained = verdicts.value("explained", 0),
+            unexplained = verdicts.value("unexplained", 0),
+            skipped = verdicts.value("not checked", 0);
+  return fmt::format("  sources   {} of {} identities hold, {} with a named cause{}\n",
+                     exact + explained, exact + explained + unexplained, explained,
+                     skipped == 0 ? "" : fmt::format("; {} not checked", skipped));
+}
+
 }  // namespace
 
 std::string describe(const Findings& findings, const Outcome& outcome) {
@@ -49,6 +59,7 @@ std::string describe(const Findings& findings, const Outcome& outcome) {
       text += fmt::format("  capture   {}: {} packets written, {} dropped, {} unexplained\n", name,
                           c.at("written").dump(), c.at("kernel_dropped").dump(),
                           c.at("unexplained").dump());
+  if (d.contains("reconciliation")) text += agreement_line(d.at("reconciliation"));
   for (std::size_t i = 0; i < findings.problems.size() && i < 3; ++i)
     text += "  problem   " + findings.problems[i] + "\n";
   return text;

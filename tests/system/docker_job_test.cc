@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/fd.hh"
+#include "lab/image.hh"
 #include "support/bundle_checks.hh"
 #include "support/docker_daemon.hh"
 #include "support/kills.hh"
@@ -104,4 +105,28 @@ TEST_CASE("docker: 15 kills at random times leave nothing") {
   CHECK(counts.left_behind == 0);
   CHECK(counts.without_manifest == 0);
   CHECK(docker.inventory() == before);
+}
+
+// Building the lab's image runs scripts/setup.sh and the build where nothing is installed
+// (docker/Dockerfile, stages packages and build).
+TEST_CASE(
+    "set-up: a minimal Debian container gets the packages, builds, and has a program that runs") {
+  make_lab_image();
+  const DockerDaemon docker;
+  const auto inside = [&](const std::string& image, const Argv& command) {
+    Argv words{"run", "--rm", "--network", "none", "--entrypoint", command.front(), image};
+    words.insert(words.end(), command.begin() + 1, command.end());
+    return docker.docker(words);
+  };
+  const Argv tools{"sh", "-c", "command -v cmake clang g++ bpftool || true"};
+  CHECK(inside(docker.base_image(), tools).empty());
+  const std::string packages = docker.docker({"images", "--quiet", "trafficlab-packages"});
+  REQUIRE_FALSE(packages.empty());
+  const std::string found = inside(packages.substr(0, packages.find('\n')), tools);
+  CHECK(found.find("cmake") != std::string::npos);
+  CHECK(found.find("bpftool") != std::string::npos);
+  const std::string lab = image_name(source_root());
+  CHECK(inside(lab, {"trafficlab", "--version"}).starts_with("trafficlab "));
+  CHECK(inside(lab, tools).empty());  // only what the program needs at run time
+  CHECK(inside(lab, {"id", "-u"}) == "65534\n");
 }
