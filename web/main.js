@@ -58,7 +58,9 @@ function redrawOnPrint(rates) {
   media.addEventListener("change", () => rates && rates.draw());
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("#reconciliation details:not([open])")];
+    // On paper nothing unfolds: what is not exact and where it ran are open.
+    closed = [...document.querySelectorAll("#reconciliation details[data-verdict]:not([data-verdict=exact]), #environment details:nth-of-type(-n+3)")]
+      .filter(element => !element.open);
     for (const element of closed) element.open = true;
   });
   addEventListener("afterprint", () => {

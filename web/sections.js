@@ -111,7 +111,7 @@ function reconciliation(report) {
     const group = identities.filter(i => i.name === name);
     const worst = ["unexplained", "not_checked", "explained", "exact"].find(v => group.some(i => i.verdict === v)) || "not_checked";
     const exactOnes = group.filter(i => i.verdict === "exact").length;
-    return h("details", {open: worst === "unexplained"},
+    return h("details", {open: worst === "unexplained", "data-verdict": worst},
       h("summary", {}, h("span", {class: "what"}, name), h("span", {class: "count"}, `${exactOnes} of ${group.length} exact`), identityVerdict(worst)),
       table(name, [{name: "Service"}, {name: "Direction"}, {name: "Terms"}, {name: "Difference", number: true}, {name: "Verdict"}],
         group.map(i => [i.service, i.direction, h("ul", {class: "terms"}, i.terms.map(term =>

@@ -16,7 +16,7 @@ using nlohmann::json;
 json read_document(const std::filesystem::path& bundle, const std::string& name) {
   if (!std::filesystem::is_regular_file(bundle / name))
     return {{"missing", name + " is not in the bundle"}};
-  const json document = json::parse(read_file(bundle / name), nullptr, false);
+  json document = json::parse(read_file(bundle / name), nullptr, false);
   if (!document.is_object()) return {{"missing", name + " is not a JSON object"}};
   return document;
 }

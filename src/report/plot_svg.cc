@@ -62,21 +62,21 @@ std::string grid(const Scale& scale, double top, bool is_last) {
   std::string text;
   const double bits = scale.top * 8 / scale.interval_s;
   const double step = nice_step(bits, 4);
-  for (double v = 0; v <= bits * 1.0001; v += step) {
-    const double y = scale.y(v * scale.interval_s / 8, top);
-    text += fmt::format(R"(<path class="grid" d="M{:.1f},{:.1f}H{:.1f}"/>)"
-                        "\n",
-                        kLeft, y, kLeft + kPlotWidth);
-    text += text_at(kLeft - 8, y + 4, "end", v == 0 ? "0" : axis_text(v));
+  for (int i = 0; i * step <= bits; ++i) {
+    const double y = scale.y(i * step * scale.interval_s / 8, top);
+    text += fmt::format("<path class=\"grid\" d=\"M{:.1f},{:.1f}H{:.1f}\"/>\n", kLeft, y,
+                        kLeft + kPlotWidth);
+    text += text_at(kLeft - 8, y + 4, "end", i == 0 ? "0" : axis_text(i * step));
   }
   const double seconds = nice_step(scale.seconds_length, 8);
-  for (double t = std::ceil(scale.seconds_first / seconds) * seconds;
-       t <= scale.seconds_first + scale.seconds_length; t += seconds) {
+  const double last = scale.seconds_first + scale.seconds_length;
+  for (auto i = std::lround(std::ceil(scale.seconds_first / seconds));
+       static_cast<double>(i) * seconds <= last; ++i) {
+    const double t = static_cast<double>(i) * seconds;
     const double x = scale.x((t - scale.seconds_first) / scale.seconds_length);
-    text += fmt::format(R"(<path class="grid" d="M{:.1f},{:.1f}V{:.1f}"/>)"
-                        "\n",
-                        x, top, top + kPanel);
-    if (is_last) text += text_at(x, top + kPanel + 20, "middle", fmt::format("{:.6g} s", t + 0.0));
+    text +=
+        fmt::format("<path class=\"grid\" d=\"M{:.1f},{:.1f}V{:.1f}\"/>\n", x, top, top + kPanel);
+    if (is_last) text += text_at(x, top + kPanel + 20, "middle", fmt::format("{:.6g} s", t));
   }
   return text;
 }

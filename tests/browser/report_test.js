@@ -181,9 +181,12 @@ test("the theme button overrules the system, and the plots follow", async (brows
   await page.context().close();
 });
 
-test("printed, a report has its plots and terms and no controls", async (browser, file) => {
-  const page = await open(browser, file);
+test("printed, a report is light and has its plots and no controls", async (browser, file) => {
+  const page = await open(browser, file, {colorScheme: "dark"});
   await page.emulateMedia({media: "print"});
+  await drawn(page);
+  assert.strictEqual(await page.evaluate(() => color("page")), "#fff");
+  assert.ok(await pixels(page, kRx) > 200, "the plot is not drawn again in the colours of paper");
   assert.strictEqual(await page.locator(".controls").isVisible(), false);
   assert.strictEqual(await page.locator(".panel canvas").first().isVisible(), true);
   const pdf = await page.pdf({format: "A4"});
