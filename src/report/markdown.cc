@@ -5,8 +5,8 @@
 #include <map>
 #include <vector>
 
-#include "base/units.hh"
 #include "analysis/rate_statistics.hh"
+#include "base/units.hh"
 
 namespace tl {
 namespace {

@@ -1,8 +1,8 @@
 #include "report/timeline_section.hh"
 
-#include "report/packed_counts.hh"
 #include "analysis/rate_statistics.hh"
 #include "analysis/stalls.hh"
+#include "report/packed_counts.hh"
 
 namespace tl {
 namespace {
