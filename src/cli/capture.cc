@@ -87,6 +87,9 @@ struct Words {
   std::string run_folder, device, filter, duration, file, minutes;
   std::string snaplen = "96", ring = "32M", min_free = "16M";
   bool prints_json = false, keeps_privileges = false;
+  std::string rotate_size, rotate_time, stop_bytes, hook;
+  std::uint64_t rotate_packets = 0, stop_packets = 0;
+  std::uint32_t files = 0;
 };
 
 void add_common_options(CLI::App& app, Words& words) {
@@ -99,6 +102,29 @@ void add_common_options(CLI::App& app, Words& words) {
   app.add_flag("--json", words.prints_json, "print the account on stdout");
   app.add_flag("--keep-privileges", words.keeps_privileges,
                "stay root instead of becoming the owner of the output folder");
+}
+
+void add_limits(CLI::App& app, Words& words) {
+  app.add_option("--rotate-size", words.rotate_size, "begin another file at this size, as 100M");
+  app.add_option("--rotate-time", words.rotate_time, "begin another file after this time, as 1m");
+  app.add_option("--rotate-packets", words.rotate_packets, "begin another file after so many");
+  app.add_option("--files", words.files, "keep at most so many files, the newest");
+  app.add_option("--after-rotate", words.hook, "program to run with each finished file's path");
+  app.add_option("-c,--stop-packets", words.stop_packets, "end after so many packets");
+  app.add_option("--stop-bytes", words.stop_bytes, "end once so much is written, as 1G");
+}
+
+void apply_limits(const Words& words, CaptureOptions& capture) {
+  Rotation& rotation = capture.rotation;
+  if (!words.rotate_size.empty()) rotation.bytes = parse_bytes(words.rotate_size, "rotate-size");
+  if (!words.rotate_time.empty()) rotation.time = parse_duration(words.rotate_time, "rotate-time");
+  rotation.packets = words.rotate_packets;
+  rotation.most_files = words.files;
+  rotation.hook = words.hook;
+  if (rotation.most_files != 0 && !rotation.is_on())
+    throw UsageError{"--files: needs --rotate-size, --rotate-time or --rotate-packets"};
+  capture.stop_packets = words.stop_packets;
+  if (!words.stop_bytes.empty()) capture.stop_bytes = parse_bytes(words.stop_bytes, "stop-bytes");
 }
 
 CaptureOrder order_of(const Words& words) {
@@ -114,6 +140,7 @@ CaptureOrder order_of(const Words& words) {
   if (order.capture.ring_bytes == 0 || order.capture.ring_bytes > kLargestRing)
     throw UsageError{fmt::format("ring '{}': expected up to 4G", words.ring)};
   order.capture.min_free_bytes = parse_bytes(words.min_free, "min-free");
+  apply_limits(words, order.capture);
   if (!words.duration.empty()) order.duration = parse_duration(words.duration);
   order.prints_json = words.prints_json;
   order.keeps_privileges = words.keeps_privileges;
@@ -136,11 +163,13 @@ ExitCode command_capture(const Args& args) {
       "Beside FILE.pcap is FILE.capture.json, its account.\n"
       "Example: trafficlab capture -i lo -f 'tcp port 9090' -d 10m -w out.pcap\n"
       "Example: trafficlab capture --container web -i eth0 -w web.pcap\n"
+      "Example: trafficlab capture -i eth0 -w day.pcap --rotate-time 1h --files 24\n"
       "Example: trafficlab capture timed out.pcap 10");
   Words words;
   add_common_options(app, words);
   app.add_option("-d,--duration", words.duration, "250ms, 10s, 5m, 1h; default: until Ctrl-C");
   app.add_option("-w,--write", words.file, "the capture file");
+  add_limits(app, words);
   const NamespaceOption where{app};
   app.add_option("--run-folder", words.run_folder, "serve a run (bundle/control.hh)")
       ->check(CLI::ExistingDirectory);

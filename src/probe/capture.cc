@@ -11,7 +11,6 @@
 #include "base/netlink.hh"
 #include "base/version.hh"
 #include "probe/capture_account.hh"
-#include "probe/capture_file.hh"
 #include "probe/capture_sidecar.hh"
 #include "probe/packet_ring.hh"
 
@@ -65,6 +64,11 @@ struct Capture::Impl {
     tally = CaptureTally{device.mtu + header};
   }
 
+  [[nodiscard]] bool has_enough() const {
+    return (options.stop_packets != 0 && file->records() >= options.stop_packets) ||
+           (options.stop_bytes != 0 && file->bytes() >= options.stop_bytes);
+  }
+
   // The device as it is now; nullopt when it has left the namespace.
   [[nodiscard]] std::optional<Link> find_device() const {
     for (const Link& l : list_links(rtnetlink))
@@ -75,7 +79,10 @@ struct Capture::Impl {
   std::uint32_t read_block() {
     return ring->read_block([this](const RingPacket& packet) {
       tally.add(packet);
-      (void)file->add(packet);
+      if (has_enough())
+        ++beyond_stop;
+      else
+        (void)file->add(packet);
     });
   }
 
@@ -134,7 +141,7 @@ struct Capture::Impl {
   UniqueFd rtnetlink;
   Link device;
   std::unique_ptr<PacketRing> ring;
-  std::optional<CaptureFile> file;
+  std::optional<CaptureSeries> file;
   std::optional<CaptureSidecar> sidecar;
   CaptureTally tally;
   ClockRecord clock;
@@ -142,7 +149,7 @@ struct Capture::Impl {
   ClockPair armed, stopped;
   std::optional<LinkStatistics> statistics_before, statistics_after;
   bool statistics_are_exact = true;  // no packet passed the device while it was read
-  std::uint64_t drained = 0, downs = 0;
+  std::uint64_t drained = 0, downs = 0, beyond_stop = 0;
   bool is_down = false;
   std::string reason;  // why the capture is partial; empty while all is well
 };
@@ -159,7 +166,8 @@ Capture::Capture(Capture&&) noexcept = default;
 std::int64_t Capture::arm() {
   Impl& m = *impl_;
   m.file.emplace(CaptureFile::Options{m.options.file, m.options.snaplen_bytes, m.filter.link_type,
-                                      m.options.min_free_bytes});
+                                      m.options.min_free_bytes},
+                 m.options.rotation);
   m.sidecar.emplace(account_path(m.options.file));
   const auto before = m.find_device();
   m.before_arming = m.ring->read_statistics();
@@ -176,13 +184,15 @@ std::int64_t Capture::arm() {
 void Capture::run(const std::atomic<bool>& stop) {
   Impl& m = *impl_;
   std::int64_t next_tick_ns = monotonic_ns();
-  while (!stop && m.reason.empty() && m.file->failure().empty()) {
+  while (!stop && m.reason.empty() && m.file->failure().empty() && !m.has_enough()) {
     if (m.read_block() == 0) {
       (void)m.ring->wait(kBlockRetireMs);
       m.check_device();
     }
-    if (monotonic_ns() < next_tick_ns) continue;
-    next_tick_ns = monotonic_ns() + kTickNs;
+    const std::int64_t now_ns = monotonic_ns();
+    m.file->tick(now_ns);
+    if (now_ns < next_tick_ns) continue;
+    next_tick_ns = now_ns + kTickNs;
     m.tick();
   }
 }
@@ -214,8 +224,9 @@ void Capture::Impl::judge() {
   if (reason.empty()) reason = file->failure();
   if (reason.empty() && unexplained() != 0)
     reason = fmt::format("capture on {}: {} packets unexplained", options.device, unexplained());
-  if (reason.empty() && discarded() != 0)
-    reason = fmt::format("capture on {}: {} packets not written", options.device, discarded());
+  if (reason.empty() && discarded() != beyond_stop)
+    reason = fmt::format("capture on {}: {} packets not written", options.device,
+                         discarded() - beyond_stop);
 }
 
 json Capture::Impl::account(const std::string& outcome) const {
@@ -245,6 +256,8 @@ json Capture::Impl::account(const std::string& outcome) const {
          {"written", file->records()},
          {"kernel_dropped", dropped()},
          {"discarded", discarded()},
+         {"beyond_stop", beyond_stop},
+         {"files", file->files()},
          {"unexplained", unexplained()},
          {"prefilter_discarded", before_arming.received},
          {"drained_at_stop", drained},

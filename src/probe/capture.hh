@@ -17,6 +17,7 @@
 #include <string>
 
 #include "base/netns.hh"
+#include "probe/capture_series.hh"
 #include "probe/packet_filter.hh"
 
 namespace tl {
@@ -29,6 +30,10 @@ struct CaptureOptions {
   std::uint64_t ring_bytes = 32ULL << 20;
   // Capturing stops before the file system has less free than this; 0: not before it is full.
   std::uint64_t min_free_bytes = 16ULL << 20;
+  Rotation rotation;
+  // The capture ends by itself once it has written so much; 0: not for this reason. What comes
+  // until then in the ring is `beyond_stop` in the account, and discarded.
+  std::uint64_t stop_packets = 0, stop_bytes = 0;
 };
 
 // Where the account of a capture file is.
@@ -44,8 +49,8 @@ class Capture {
   // Makes the file, NAME.pcap.part, and opens the filter. Returns the moment (ns since the epoch)
   // from which every matching packet is counted. Throws MachineError when the file cannot be made.
   std::int64_t arm();
-  // Captures until `stop` becomes true, writing fails or the device goes away; looks at `stop` at
-  // least every 20 ms. Any thread, one at a time.
+  // Captures until `stop` becomes true, enough is written, writing fails or the device goes away;
+  // looks at `stop` at least every 20 ms. Any thread, one at a time.
   void run(const std::atomic<bool>& stop);
   // Closes the filter, drains the ring, finishes the file and writes the account. Returns it
   // (docs/bundle.md). The file has its final name if and only if the outcome is "ok".

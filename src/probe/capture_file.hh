@@ -37,6 +37,8 @@ class CaptureFile {
 
   // Records in the file, or on their way to it.
   [[nodiscard]] std::uint64_t records() const { return flushed_records_ + buffered_records_; }
+  // Bytes of the file, with those still buffered.
+  [[nodiscard]] std::uint64_t bytes() const { return flushed_bytes_ + buffered_bytes_; }
   // Why writing stopped; empty while all is well.
   [[nodiscard]] const std::string& failure() const { return failure_; }
   // Where the file is now.

@@ -76,6 +76,23 @@ class SmallDisk {
   TemporaryFolder folder_;
 };
 
+// The files an account names, oldest first, with their packets as tcpdump counts them; removed ones
+// are gone.
+std::uint64_t check_files(const nlohmann::json& account, const std::filesystem::path& folder) {
+  std::uint64_t written = 0, kept = 0;
+  for (const nlohmann::json& file : account.at("files")) {
+    written += number(file, "packets");
+    const std::filesystem::path path = folder / file.at("file").get<std::string>();
+    CHECK(std::filesystem::exists(path) != file.at("removed").get<bool>());
+    if (file.at("removed") == true) continue;
+    CHECK(tcpdump_count(path) == number(file, "packets"));
+    CHECK(std::filesystem::file_size(path) == number(file, "bytes"));
+    kept += number(file, "packets");
+  }
+  CHECK(written == number(account, "written"));
+  return kept;
+}
+
 }  // namespace
 
 TEST_CASE("R-1 50 captures stopped at random under load leave no packet unexplained") {
@@ -289,6 +306,80 @@ TEST_CASE("R-12 captures of two namespaces that both have eth0 stay apart") {
   CHECK(number(a.at("statistics_after"), "tx_packets") == 100);
   CHECK(number(b.at("statistics_after"), "rx_packets") == 100);
   CHECK(NetNs::current().inode() == home);
+}
+
+TEST_CASE("R-13 rotation by packets, size and time under load: the files add up to the account") {
+  const VethPair pair;
+  for (const Argv& how : {Argv{"--rotate-packets", "2000"}, Argv{"--rotate-size", "200k"},
+                          Argv{"--rotate-time", "100ms"}}) {
+    CAPTURE(how.front());
+    const TemporaryFolder folder;
+    UdpSender sender{pair, kWantedPort};
+    CaptureProcess capture{folder.path() / "x.pcap", on(pair.right, how)};
+    sender.flood(100'000);
+    pause_for(600ms);
+    sender.stop();
+    CHECK(capture.end(SIGTERM).ok());
+    const nlohmann::json account = capture.account();
+    CHECK(account.at("outcome") == "ok");
+    CHECK(account.at("files").size() >= 3);
+    CHECK(check_files(account, folder.path()) == sender.sent() - number(account, "kernel_dropped"));
+    CHECK(number(account, "unexplained") == 0);
+    // In order, each number once: nothing lost or doubled between two files.
+    if (number(account, "kernel_dropped") != 0) continue;
+    std::uint64_t records = 0, largest = 0;
+    for (const nlohmann::json& file : account.at("files")) {
+      const Numbers numbers = numbers_in(folder.path() / file.at("file").get<std::string>());
+      records += numbers.records;
+      largest = std::max(largest, numbers.largest);
+    }
+    CHECK(records == sender.sent());
+    CHECK(largest + 1 == sender.sent());
+  }
+}
+
+TEST_CASE("R-13 an idle link rotates by the clock, keeps the newest files, and runs the hook") {
+  const VethPair pair;
+  const TemporaryFolder folder;
+  const std::filesystem::path hook = folder.path() / "hook";
+  const std::filesystem::path log = folder.path() / "hooked";
+  write_file_atomic(hook, "#!/bin/sh\nbasename \"$1\" >> '" + log.native() + "'\n");
+  std::filesystem::permissions(hook, std::filesystem::perms::owner_all);
+  CaptureProcess capture{folder.path() / "x.pcap",
+                         on(pair.right, {"--rotate-time", "100ms", "--files", "2", "--after-rotate",
+                                         hook.native(), "-d", "550ms"})};
+  CHECK(capture.wait().ok());
+  const nlohmann::json account = capture.account();
+  CHECK(check_files(account, folder.path()) == 0);
+  const std::size_t files = account.at("files").size();
+  CHECK(files >= 4);
+  CHECK(account.at("files").at(files - 1).at("removed") == false);
+  CHECK(account.at("files").at(files - 2).at("removed") == false);
+  CHECK(account.at("files").at(files - 3).at("removed") == true);
+  std::string expected;
+  for (const nlohmann::json& file : account.at("files"))
+    expected += file.at("file").get<std::string>() + "\n";
+  CHECK(read_file(log) == expected);
+}
+
+TEST_CASE("R-13 a capture ends by itself after so many packets, bytes or seconds") {
+  const VethPair pair;
+  const TemporaryFolder folder;
+  UdpSender sender{pair, kWantedPort};
+  sender.flood(50'000);
+  CaptureProcess packets{folder.path() / "p.pcap", on(pair.right, {"-c", "1000"})};
+  CHECK(packets.wait().ok());
+  CHECK(number(packets.account(), "written") == 1000);
+  CHECK(tcpdump_count(packets.file()) == 1000);
+  CHECK(number(packets.account(), "discarded") == number(packets.account(), "beyond_stop"));
+  CHECK(number(packets.account(), "unexplained") == 0);
+  CaptureProcess bytes{folder.path() / "b.pcap", on(pair.right, {"--stop-bytes", "100k"})};
+  CHECK(bytes.wait().ok());
+  CHECK(std::filesystem::file_size(bytes.file()) >= (100 << 10));
+  CHECK(std::filesystem::file_size(bytes.file()) < (102 << 10));
+  CaptureProcess seconds{folder.path() / "s.pcap", on(pair.right, {"-d", "200ms"})};
+  CHECK(seconds.wait().ok());
+  CHECK(number(seconds.account(), "written") > 100);
 }
 
 TEST_CASE("R-16 an account holds the clock's offsets from armed to stopped") {
