@@ -112,7 +112,11 @@ class NetnsEngine : public Engine {
 
   [[nodiscard]] std::map<std::string, std::string> facts() const override {
     std::map<std::string, std::string> facts{{"subnet", subnet_}};
-    if (find_program("ip")) facts["iproute2"] = run_command({"ip", "-V"}, kCommandLimit).out;
+    if (find_program("ip")) {
+      std::string version = run_command({"ip", "-V"}, kCommandLimit).out;
+      version.erase(version.find_last_not_of('\n') + 1);
+      facts["iproute2"] = version;
+    }
     return facts;
   }
 

@@ -1,5 +1,8 @@
 #include "probe/counter_session.hh"
 
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
 #include "base/fd.hh"
 
 namespace tl {
@@ -134,6 +137,7 @@ nlohmann::json CounterSession::account() const {
       {"clock", {{"offsets", offsets}, {"steps", steps_}}},
       {"opened_ns", opened_ns_ + grid_.clock.offset_ns()},
       {"closed_ns", closed_ns_ + grid_.clock.offset_ns()},
+      {"library", fmt::format("libbpf {}", libbpf_version_string())},
       {"program_runs", runs},
       {"losses", {{"recursion_misses", misses}, {"without_block", lost}, {"overruns", overruns}}}};
 }

@@ -19,6 +19,8 @@
 namespace tl {
 namespace {
 
+using nlohmann::literals::operator""_json_pointer;
+
 constexpr uid_t kNobody = 65534;
 
 std::string new_run_id() {
@@ -65,8 +67,24 @@ void execute(Sequence& sequence, Outcome& outcome) {
   sequence.down();
 }
 
+// The versions of what measured: the controller's libraries, and what the services said of theirs.
+nlohmann::json versions(const std::filesystem::path& bundle) {
+  nlohmann::json versions = tool_versions();
+  const auto add = [&](const char* name, const std::filesystem::path& file,
+                       const nlohmann::json::json_pointer& where) {
+    const nlohmann::json document =
+        nlohmann::json::parse(read_value(bundle / file), nullptr, false);
+    versions[name] = document.is_object() ? document.value(where, nlohmann::json()) : nullptr;
+  };
+  add("libbpf", "counters/counters.json", "/library"_json_pointer);
+  add("capture", "captures/iperf-client.capture.json", "/library"_json_pointer);
+  add("iperf", "iperf/client.json", "/start/version"_json_pointer);
+  return versions;
+}
+
 nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence,
-                             const Outcome& outcome, std::int64_t started_ns) {
+                             const Outcome& outcome, std::int64_t started_ns,
+                             const std::filesystem::path& bundle) {
   nlohmann::json manifest = sequence.record();
   manifest["schema"] = kBundleSchema;
   manifest["outcome"] = outcome;
@@ -75,7 +93,7 @@ nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence
   manifest["argv"] = request.argv;
   manifest["experiment"] = write_experiment(request.experiment);
   manifest["host"] = host_facts();
-  manifest["versions"] = tool_versions();
+  manifest["versions"] = versions(bundle);
   return manifest;
 }
 
@@ -122,7 +140,8 @@ RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress&
       report.outcome = {"inconclusive", ExitCode::inconclusive, "report",
                         findings.problems.front()};
   });
-  const nlohmann::json manifest = make_manifest(request, sequence, report.outcome, started_ns);
+  const nlohmann::json manifest =
+      make_manifest(request, sequence, report.outcome, started_ns, folder.path());
   write_reports(folder, manifest, progress);
   folder.finish(manifest);
   report.bundle = folder.path();
