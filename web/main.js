@@ -25,6 +25,34 @@ function rateSection(report) {
   return {element, rates};
 }
 
+// The slowest moments at the receiver: each can be shown in the plots, and cut out of its capture.
+function slowest(report, rates) {
+  const {length_ns, service, list} = report.timeline.slowest;
+  const steady = h("p", {class: "note"}, "No 100 ms at the receiver carried less than nine tenths of the mean.".replace("100 ms", lengthText(length_ns)));
+  if (list.length === 0) return section("slowest", "Slowest moments", steady);
+  const show = window => () => {
+    const begin = window.start_ns / 1e9;
+    rates.show(begin - 4 * length_ns / 1e9, begin + 5 * length_ns / 1e9);
+    document.getElementById("plots").scrollIntoView({block: "nearest"});
+    document.getElementById("plots").focus({preventScroll: true});
+  };
+  return section("slowest", "Slowest moments",
+    table(`The ${lengthText(length_ns)} with the fewest bytes received by ${service}`,
+      [{name: "Begins"}, {name: "Rate", number: true}, {name: "Look"}, {name: "Its packets"}],
+      list.map(w => [secondsText(w.start_ns / 1e9, 2), withPrefix(w.bytes * 8e9 / length_ns, "bit/s"),
+        h("button", {type: "button", "aria-label": `Show ${secondsText(w.start_ns / 1e9, 2)} in the plots`, click: show(w)}, "Show"),
+        h("code", {}, cutCommand(report, w.start_ns, length_ns, service))])));
+}
+
+// editcap (of Wireshark) cuts a capture by time.
+function cutCommand(report, start_ns, length_ns, service) {
+  const stamp = ns => {
+    const nanoseconds = BigInt(report.origin_ns) + BigInt(ns);
+    return `${nanoseconds / 1000000000n}.${String(nanoseconds % 1000000000n).padStart(9, "0")}`;
+  };
+  return `editcap -A ${stamp(start_ns)} -B ${stamp(start_ns + length_ns)} captures/${service}.pcap window.pcap`;
+}
+
 function distributions(rates) {
   const place = h("div", {});
   const show = () => place.replaceChildren(h("div", {class: "charts"}, kDirections.map(d => rateDistribution(rates, d))), statisticsTable(rates));
@@ -41,6 +69,7 @@ function distributions(rates) {
 function rest(report, rates) {
   return [
     rates ? distributions(rates) : null,
+    rates ? slowest(report, rates) : null,
     section("metrics", "Metrics", metrics(report)),
     section("reconciliation", "Do the sources agree?", h("p", {class: "note"},
       "Counters, device statistics, captures and iperf share no code. Each line is an identity that must hold; open one for its terms."), reconciliation(report)),

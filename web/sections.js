@@ -83,12 +83,21 @@ function statisticsTable(rates) {
     [{name: "Series"}, ...["min", "p5", "median", "p95", "p99", "max", "mean"].map(name => ({name, number: true}))], rows);
 }
 
+// A metric's value as people read it; its exact digits are the tooltip.
+function metricValue(metric) {
+  const {value, unit} = metric;
+  if (value === null || value === undefined) return h("span", {class: "note"}, `not measured: ${metric.reason || "no reason given"}`);
+  if (typeof value !== "number") return String(value);
+  const shown = unit === "ns" ? lengthText(value) : ["bit/s", "B/s", "B", "bytes", "packets/s"].includes(unit)
+    ? withPrefix(value, unit === "bytes" ? "B" : unit) : `${+value.toPrecision(5)}${unit ? ` ${unit}` : ""}`;
+  return h("span", {title: `${value} ${unit || ""}`}, shown);
+}
+
 function metrics(report) {
   const m = report.metrics;
   if (!m.metrics) return missing("Metrics", m.missing);
-  return table("Metrics", [{name: "Metric"}, {name: "Value", number: true}, {name: "Unit"}, {name: "Better"}, {name: "Definition"}],
-    m.metrics.map(x => [x.name, x.value === null || x.value === undefined ? `not measured: ${x.reason || "no reason given"}` : String(x.value),
-      x.unit || "", x.better || x.direction || "", x.definition || ""]));
+  return table("Metrics", [{name: "Metric"}, {name: "Value", number: true}, {name: "Better"}, {name: "Definition"}],
+    m.metrics.map(x => [[x.name, x.direction ? h("span", {class: "note"}, ` ${x.direction}`) : null], metricValue(x), x.better || "", x.definition || ""]));
 }
 
 function termValue(term, unit) {

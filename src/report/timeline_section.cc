@@ -3,6 +3,7 @@
 #include "analysis/rate_statistics.hh"
 #include "analysis/stalls.hh"
 #include "report/packed_counts.hh"
+#include "report/slow_windows.hh"
 
 namespace tl {
 namespace {
@@ -68,6 +69,20 @@ json stall_section(const Timeline& timeline, const std::string& receiver, const 
       {"service", receiver}, {"shortest_ns", kShortestStallNs}, {"count", count}, {"list", list}};
 }
 
+json slow_section(const Timeline& timeline, const std::string& receiver, const BucketRange& range,
+                  std::int64_t origin_ns) {
+  json list = json::array();
+  for (const TimelineSeries& series : timeline.series) {
+    if (series.name != receiver) continue;
+    for (const SlowWindow& w : slow_windows(series[Column::rx_bytes], range))
+      list.push_back({{"start_ns", timeline.first_ns - origin_ns +
+                                       static_cast<std::int64_t>(w.bucket) * timeline.interval_ns},
+                      {"bytes", w.sum}});
+  }
+  const auto length_ns = static_cast<std::int64_t>(kSlowWindowBuckets) * timeline.interval_ns;
+  return {{"service", receiver}, {"length_ns", length_ns}, {"list", list}};
+}
+
 json iperf_intervals(const IperfTrack& track) {
   json list = json::array();
   for (const IperfInterval& i : track.intervals)
@@ -94,7 +109,8 @@ json timeline_section(const Timeline& timeline, const std::vector<IperfTrack>& t
            {{"start_ns", window.start_ns - origin_ns}, {"end_ns", window.end_ns - origin_ns}}},
           {"receiver", receiver},
           {"series", list},
-          {"stalls", stall_section(timeline, receiver, range, origin_ns)}};
+          {"stalls", stall_section(timeline, receiver, range, origin_ns)},
+          {"slowest", slow_section(timeline, receiver, range, origin_ns)}};
 }
 
 json iperf_section(const std::vector<IperfTrack>& tracks, const json& captures,

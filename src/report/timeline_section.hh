@@ -5,14 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "report/iperf_track.hh"
 #include "analysis/timeline.hh"
+#include "report/iperf_track.hh"
 
 namespace tl {
 
 // {"first_ns", "interval_ns", "buckets", "window", "receiver", "series": [{"name", "columns":
-// packed, "statistics"}], "stalls"}; or {"missing"}. Statistics and stalls are of the buckets
-// wholly inside the traffic window.
+// packed, "statistics"}], "stalls", "slowest"}; or {"missing"}. Statistics, stalls and slowest
+// windows are of the buckets wholly inside the traffic window.
 nlohmann::json timeline_section(const Timeline& timeline, const std::vector<IperfTrack>& tracks,
                                 const nlohmann::json& manifest, std::int64_t origin_ns);
 

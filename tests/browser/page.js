@@ -16,10 +16,10 @@ function temporaryFolder() {
   return folder;
 }
 
-function madeBundle(folder, services, buckets) {
-  const bundle = path.join(folder, `made-${services}-${buckets}`);
+function madeBundle(folder, services, buckets, ...more) {
+  const bundle = path.join(folder, ["made", services, buckets, ...more].join("-"));
   fs.mkdirSync(bundle);
-  execFileSync(path.join(kBuild, "tests", "made_bundle"), [bundle, String(services), String(buckets)]);
+  execFileSync(path.join(kBuild, "tests", "made_bundle"), [bundle, String(services), String(buckets), ...more]);
   return bundle;
 }
 

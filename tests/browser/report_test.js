@@ -3,7 +3,7 @@ const assert = require("assert");
 const {execFileSync} = require("child_process");
 const fs = require("fs");
 const path = require("path");
-const {test, runAll} = require("./cases.js");
+const {test, runAll, Skip} = require("./cases.js");
 const {kProgram, temporaryFolder, madeBundle, reportOf, launch, open} = require("./page.js");
 
 // The time window that the page says it shows, in seconds.
@@ -212,6 +212,85 @@ test("the name of a hostile bundle stays text", async (browser, file, folder) =>
   assert.strictEqual(await page.textContent("h1"), "<img src=x onerror=alert(1)>");
   assert.strictEqual(await page.locator("img").count(), 0);
   assert.deepStrictEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test("an unexplained difference is open, named and coloured, and the verdict says it", async (browser, file, folder) => {
+  const page = await open(browser, reportOf(madeBundle(folder, 2, 300, "doubtful")));
+  assert.match(await page.textContent("p.verdict"), /inconclusive.*1448 bytes are unexplained/);
+  assert.strictEqual(await page.locator("#reconciliation details[open]").count(), 1);
+  assert.match(await page.locator("#reconciliation tbody tr").first().textContent(), /1\u202f448.*unexplained/);
+  await page.context().close();
+});
+
+test("metrics are shown for reading, exact in the tooltip, and a missing one with its reason", async (browser, file) => {
+  const page = await open(browser, file);
+  const cell = page.locator("#metrics tbody tr").first().locator("td").first();
+  assert.strictEqual(await cell.textContent(), "13.3 Gbit/s");
+  assert.strictEqual(await cell.locator("span").getAttribute("title"), "13309052768.165743 bit/s");
+  assert.match(await page.locator("#metrics").textContent(), /not measured: no CPU times in the bundle/);
+  await page.context().close();
+});
+
+test("a finger pans, two zoom", async (browser, file) => {
+  const page = await open(browser, file, {viewport: {width: 390, height: 844}, hasTouch: true, isMobile: true});
+  const whole = await shown(page);
+  const pinch = distances => page.evaluate(list => {
+    const panel = document.querySelector(".panel .u-over");
+    const send = (type, pointerId, clientX) => panel.dispatchEvent(new PointerEvent(type, {pointerId, clientX, pointerType: "touch", bubbles: true}));
+    send("pointerdown", 1, 200 - list[0] / 2);
+    send("pointerdown", 2, 200 + list[0] / 2);
+    for (const distance of list.slice(1)) {
+      send("pointermove", 1, 200 - distance / 2);
+      send("pointermove", 2, 200 + distance / 2);
+    }
+    send("pointerup", 1, 0);
+    send("pointerup", 2, 0);
+  }, distances);
+  await pinch([40, 80, 160]);
+  const zoomed = await shown(page);
+  assert.ok(Math.abs(span(zoomed) / span(whole) - 0.25) < 0.01, `shows ${zoomed}`);
+  await page.evaluate(() => {
+    const panel = document.querySelector(".panel .u-over");
+    for (const [type, clientX] of [["pointerdown", 200], ["pointermove", 150], ["pointerup", 150]])
+      panel.dispatchEvent(new PointerEvent(type, {pointerId: 1, clientX, pointerType: "touch", bubbles: true}));
+  });
+  assert.ok((await shown(page))[0] > zoomed[0]);
+  await page.context().close();
+});
+
+const kEdgeNs = 1000000n;
+
+// How many packets the page's command, with these times, cuts out of the capture.
+function packetsBetween(words, bundle, begin, end) {
+  const stamp = ns => `${ns / 1000000000n}.${String(ns % 1000000000n).padStart(9, "0")}`;
+  const cut = path.join(path.dirname(bundle), "window.pcap");
+  execFileSync(words[0], ["-A", stamp(begin), "-B", stamp(end), words[5], cut], {cwd: bundle, stdio: "ignore"});
+  return execFileSync("tcpdump", ["-nr", cut], {stdio: ["ignore", "pipe", "ignore"], maxBuffer: 1 << 28}).toString().split("\n").length - 1;
+}
+
+test("the page that a real run leaves shows every section, and each slow moment is its packets", async (browser, file, folder) => {
+  if (process.getuid() !== 0) throw new Skip("not root: a lab needs network namespaces");
+  const results = path.join(folder, "results");
+  const bundle = execFileSync(kProgram, ["run", "--engine", "netns", "--duration", "2", "--results", results], {cwd: path.resolve(__dirname, "../.."), stdio: ["ignore", "pipe", "ignore"]})
+    .toString().trim().split("\n").at(-1);
+  const page = await open(browser, path.join(bundle, "report.html"));
+  assert.deepStrictEqual(page.complaints, []);
+  for (const id of ["distributions", "slowest", "reconciliation", "rtt", "delay", "flows", "captures", "environment", "repeat"])
+    assert.strictEqual(await page.locator(`#${id} .missing`).count(), 0, `#${id} misses something`);
+  assert.match(await page.textContent(".tiles"), /Goodput.*bit\/s.*Sources agree/);
+  const commands = await page.locator("#slowest code").allTextContents();
+  const rows = fs.readFileSync(path.join(bundle, "counters/container.csv"), "utf8").trim().split("\n").slice(1).map(line => line.split(","))
+    .filter(row => row[1] === "iperf-server");
+  for (const command of commands) {
+    const words = command.split(" ");
+    const [begin, end] = [words[2], words[4]].map(stamp => BigInt(stamp.replace(".", "")));
+    const counted = rows.filter(row => BigInt(row[0]) >= begin && BigInt(row[0]) < end).reduce((sum, row) => sum + Number(row[3]) + Number(row[5]), 0);
+    // Capture and counters read the clock one after the other: at an edge they may differ in where a packet belongs.
+    const least = packetsBetween(words, bundle, begin + kEdgeNs, end - kEdgeNs);
+    const most = packetsBetween(words, bundle, begin - kEdgeNs, end + kEdgeNs);
+    assert.ok(least <= counted && counted <= most, `${command}: ${least} <= ${counted} <= ${most}`);
+  }
   await page.context().close();
 });
 

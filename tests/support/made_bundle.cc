@@ -78,7 +78,7 @@ json analysis_document() {
           {"rtt", {{"total", {{{"end", "server"}, {"rtt", rtt}}}}}}};
 }
 
-json reconciliation_document() {
+json reconciliation_document(const std::string& verdict) {
   const json terms = {{{"name", "counters"}, {"value", 1234567}, {"source", "counters"}},
                       {{"name", "device"}, {"value", 1234567}, {"source", "counters"}}};
   return {{"schema", "trafficlab.reconciliation/1"},
@@ -88,9 +88,26 @@ json reconciliation_document() {
              {"direction", "rx"},
              {"unit", "bytes"},
              {"terms", terms},
-             {"difference", 0},
-             {"verdict", "exact"},
+             {"difference", verdict == "exact" ? 0 : 1448},
+             {"verdict", verdict},
              {"reason", nullptr}}}}};
+}
+
+json metrics_document() {
+  return {{"format", "trafficlab.metrics/1"},
+          {"metrics",
+           {{{"name", "goodput"},
+             {"unit", "bit/s"},
+             {"direction", "iperf-server"},
+             {"better", "higher"},
+             {"value", 13309052768.165743},
+             {"reason", nullptr},
+             {"definition", "payload received over the length of the test"}},
+            {{"name", "cpu_per_gb"},
+             {"unit", "s"},
+             {"value", nullptr},
+             {"reason", "no CPU times in the bundle"},
+             {"definition", "CPU seconds for each GB received"}}}}};
 }
 
 void write(const std::filesystem::path& file, const json& document) {
@@ -109,13 +126,16 @@ void make_bundle(const std::filesystem::path& folder, const MadeBundle& wanted) 
   }
   if (wanted.has_analysis) {
     write(folder / "analysis" / "iperf-server.json", analysis_document());
-    write(folder / "reconciliation.json", reconciliation_document());
+    write(folder / "reconciliation.json", reconciliation_document(wanted.identity_verdict));
+    write(folder / "metrics.json", metrics_document());
   }
   const std::int64_t last_ns = kFirstNs + static_cast<std::int64_t>(wanted.buckets) * kIntervalNs;
   write_manifest(
       folder, {{"schema", kBundleSchema},
                {"outcome",
-                {{"verdict", "pass"}, {"exit_code", 0}, {"phase", "report"}, {"reason", nullptr}}},
+                {{"verdict", wanted.verdict},
+                 {"phase", "report"},
+                 {"reason", wanted.reason.empty() ? json() : json(wanted.reason)}}},
                {"started", "2026-11-18T11:06:40.000000000Z"},
                {"run_id", "abc123"},
                {"argv", {"trafficlab", "run", "--name", "a b"}},

@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 
-#include "report/packed_counts.hh"
 #include "analysis/rate_statistics.hh"
 #include "analysis/stalls.hh"
+#include "report/packed_counts.hh"
+#include "report/slow_windows.hh"
 #include "support/temporary.hh"
 
 namespace tl {
@@ -130,6 +132,29 @@ TEST_CASE("a stall is a silence of 50 ms inside the traffic, not at its edges") 
   REQUIRE(stalls.size() == 1);
   CHECK(stalls[0].bucket == 10);
   CHECK(stalls[0].buckets == 5);
+}
+
+TEST_CASE("the slowest windows come first, do not overlap and lie inside the traffic") {
+  std::vector<std::uint64_t> bytes(200, 100);
+  std::fill(bytes.begin(), bytes.begin() + 20, 0);  // before the traffic
+  std::fill(bytes.end() - 20, bytes.end(), 0);      // after it
+  std::fill(bytes.begin() + 50, bytes.begin() + 60, 10);
+  std::fill(bytes.begin() + 100, bytes.begin() + 105, 0);
+  const auto slow = slow_windows(bytes, {0, 200});
+  REQUIRE(slow.size() >= 2);
+  CHECK(slow[0].bucket == 50);
+  CHECK(slow[0].sum == 100);
+  CHECK(slow[1].bucket == 95);
+  CHECK(slow[1].sum == 500);
+  for (std::size_t i = 0; i < slow.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      CHECK((slow[i].bucket >= slow[k].bucket + 10 || slow[k].bucket >= slow[i].bucket + 10));
+}
+
+TEST_CASE("a steady run has no slow windows, and neither has one without traffic") {
+  CHECK(slow_windows(std::vector<std::uint64_t>(100, 7), {0, 100}).empty());
+  CHECK(slow_windows(std::vector<std::uint64_t>(100, 0), {0, 100}).empty());
+  CHECK(slow_windows(std::vector<std::uint64_t>(5, 7), {0, 5}).empty());
 }
 
 }  // namespace tl
