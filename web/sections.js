@@ -84,20 +84,33 @@ function statisticsTable(rates) {
 }
 
 // A metric's value as people read it; its exact digits are the tooltip.
-function metricValue(metric) {
-  const {value, unit} = metric;
-  if (value === null || value === undefined) return h("span", {class: "note"}, `not measured: ${metric.reason || "no reason given"}`);
+function metricValue({value, unit}) {
   if (typeof value !== "number") return String(value);
-  const shown = unit === "ns" ? lengthText(value) : ["bit/s", "B/s", "B", "bytes", "packets/s"].includes(unit)
-    ? withPrefix(value, unit === "bytes" ? "B" : unit) : `${+value.toPrecision(5)}${unit ? ` ${unit}` : ""}`;
-  return h("span", {title: `${value} ${unit || ""}`}, shown);
+  const isRate = ["bit/s", "B/s", "B", "bytes", "packets/s"].includes(unit);
+  const shown = unit === "s" ? lengthText(value * 1e9) : unit === "ns" ? lengthText(value) : isRate
+    ? withPrefix(value, unit === "bytes" ? "B" : unit) : `${+value.toPrecision(4)}${unit && unit !== "1" ? ` ${unit}` : ""}`;
+  return h("span", {title: `${value} ${unit || ""}`.trim()}, shown);
 }
 
+// What was measured as a table, what was not by its reason.
 function metrics(report) {
   const m = report.metrics;
   if (!m.metrics) return missing("Metrics", m.missing);
-  return table("Metrics", [{name: "Metric"}, {name: "Value", number: true}, {name: "Better"}, {name: "Definition"}],
-    m.metrics.map(x => [[x.name, x.direction ? h("span", {class: "note"}, ` ${x.direction}`) : null], metricValue(x), x.better || "", x.definition || ""]));
+  const isMeasured = x => x.value !== null && x.value !== undefined;
+  const measured = m.metrics.filter(isMeasured);
+  const reasons = new Map();
+  for (const x of m.metrics.filter(metric => !isMeasured(metric))) {
+    const reason = x.reason || "no reason given";
+    reasons.set(reason, [...(reasons.get(reason) || []), x.name]);
+  }
+  const usual = measured.length ? measured[0].direction : null;  // named once, above the table
+  const arrows = {higher: "↑ higher", lower: "↓ lower"};
+  return [
+    table(usual ? `${usual.replaceAll("_", " ")}, where nothing else is said` : "Metrics",
+      [{name: "Metric"}, {name: "Value", number: true}, {name: "Better", word: true}],
+      measured.map(x => [h("span", {}, x.name, x.direction && x.direction !== usual ? ` (${x.direction.replaceAll("_", " ")})` : null, h("br"), h("span", {class: "note"}, x.definition || "")),
+        metricValue(x), arrows[x.better] || ""])),
+    [...reasons].map(([reason, list]) => h("p", {class: "missing"}, `Not measured: ${reason}. `, h("br"), list.join(", ")))];
 }
 
 function termValue(term, unit) {

@@ -62,14 +62,15 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// A table that scrolls by itself on narrow screens. `columns`: [{name, number}].
+// A table that scrolls by itself on narrow screens. `columns`: [{name, number, word}];
+// a number is set to the right, a word is never broken.
 function table(caption, columns, rows) {
   return h("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": caption},
     h("table", {},
       h("caption", {}, caption),
       h("thead", {}, h("tr", {}, columns.map(c => h("th", {scope: "col", class: c.number ? "number" : null}, c.name)))),
       h("tbody", {}, rows.map(row => h("tr", {}, row.map((cell, i) =>
-        h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: columns[i].number ? "number" : null}, cell)))))));
+        h(i === 0 ? "th" : "td", {scope: i === 0 ? "row" : null, class: columns[i].number ? "number" : columns[i].word ? "word" : null}, cell)))))));
 }
 
 function section(id, title, ...children) {
