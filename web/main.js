@@ -28,6 +28,7 @@ function rateSection(report) {
 // The slowest moments at the receiver: each can be shown in the plots, and cut out of its capture.
 function slowest(report, rates) {
   const {length_ns, service, list} = report.timeline.slowest;
+  if (!service) return section("slowest", "Slowest moments", missing("The receiving service", "iperf has no result that says it."));
   const steady = h("p", {class: "note"}, "No 100 ms at the receiver carried less than nine tenths of the mean.".replace("100 ms", lengthText(length_ns)));
   if (list.length === 0) return section("slowest", "Slowest moments", steady);
   const show = window => () => {

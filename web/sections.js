@@ -33,9 +33,13 @@ function headline(report) {
   const tiles = [];
   const traffic = report.summary.traffic;
   const isTcp = traffic && Number.isInteger(traffic.retransmits);
+  const isUdp = traffic && traffic.goodput_bps && !isTcp;
   const path = report.delay.missing ? null : report.delay.paths.reduce((a, b) => b.count > a.count ? b : a);
-  if (traffic) {
-    tiles.push(tile("Goodput", traffic.goodput_bps ? withPrefix(traffic.goodput_bps, "bit/s") : "–", "iperf, receiving side"));
+  const failed = report.iperf.find(track => track.missing);
+  if (!traffic || !traffic.goodput_bps) {
+    tiles.push(tile("Goodput", "not measured", failed ? failed.missing : null));
+  } else {
+    tiles.push(tile("Goodput", withPrefix(traffic.goodput_bps, "bit/s"), "iperf, receiving side"));
     tiles.push(tile("Received", withPrefix(traffic.bytes_received, "B"), `in ${secondsText(traffic.seconds, 2)}`));
     if (isTcp)
       tiles.push(tile("Retransmits", exact(traffic.retransmits), "segments, sender’s kernel"));
@@ -49,7 +53,7 @@ function headline(report) {
     const longest = Math.max(0, ...t.stalls.list.map(s => s.length_ns));
     tiles.push(tile("Longest stall", longest ? lengthText(longest) : "none", `${t.stalls.count} of at least ${lengthText(t.stalls.shortest_ns)}`));
   }
-  if (path && !isTcp) {
+  if (path && isUdp) {
     tiles.push(tile("Lost on the way", `${exact(path.lost_packets)} packets`, `of ${exact(path.count + path.lost_packets)} between the captures`));
     tiles.push(tile("Median one-way delay", lengthText(path.p50_ns), `p99 ${lengthText(path.p99_ns)}`));
   }

@@ -42,7 +42,9 @@ std::string traffic_lines(const json& summary) {
   const json goodput = t.value("goodput_bps", json());
   const json retransmits = t.value("retransmits", json());
   std::string text = "\n| traffic | |\n|---|---:|\n";
-  text += row({"goodput", goodput.is_number() ? human_bitrate(goodput.get<double>()) : "–"});
+  text +=
+      row({"goodput", goodput.is_number() ? human_bitrate(goodput.get<double>()) : "not measured"});
+  if (!goodput.is_number()) return text;  // then the rest is not measured either
   text += row({"received", human_bytes(t.value("bytes_received", std::uint64_t{0}))});
   text += row({"length", fmt::format("{:.2f} s", t.value("seconds", 0.0))});
   if (retransmits.is_number()) text += row({"retransmits", retransmits.dump()});
