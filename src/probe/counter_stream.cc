@@ -63,6 +63,12 @@ class CounterStream {
   std::vector<CounterPoint> open_points() {
     std::vector<CounterPoint> points;
     for (WatchedNamespace& point : options_.points) {
+      // A namespace that several containers or processes share is counted once, under its first
+      // name.
+      const auto shares = [&](const CounterPoint& p) {
+        return p.netns.inode() == point.netns.inode();
+      };
+      if (std::any_of(points.begin(), points.end(), shares)) continue;
       points.push_back(open_point(point.name, std::move(point.netns)));
       if (options_.interface.empty()) continue;
       std::vector<Link>& devices = points.back().devices_before;

@@ -267,6 +267,19 @@ TEST_CASE("T77 two ports, local and remote side, and the packets of neither") {
   CHECK(sums.series.at("unparsed,any").rx_packets == 0);
 }
 
+TEST_CASE("T76 the highest port counts as itself, and not as its neighbour") {
+  const VethPair pair;
+  Counters counters{points(pair, {"port", "-p", "65535", "-p", "65534"})};
+  UdpSender highest{pair, 65535};
+  highest.send(4);
+  CHECK(counters.end().ok());
+  const Sums sums = sums_of(counters.file());
+  CHECK(sums.series.at("65535,remote").tx_packets == 4);
+  CHECK(sums.series.at("65535,local").rx_packets == 4);
+  CHECK(sums.series.at("65534,remote").tx_packets == 0);
+  CHECK(sums.series.at("65534,local").rx_packets == 0);
+}
+
 TEST_CASE("T61 a namespace that nobody named counts from its first packet, under its number") {
   Counters counters{{"container"}};
   const VethPair pair;
@@ -277,6 +290,19 @@ TEST_CASE("T61 a namespace that nobody named counts from its first packet, under
   const Sums sums = sums_of(counters.file());
   CHECK(sums.series.at(std::to_string(pair.right.inode())).rx_packets == 9);
   CHECK(sums.series.at(std::to_string(pair.left.inode())).tx_packets == 9);
+}
+
+TEST_CASE("T62 a namespace that is named twice is counted once, under its first name") {
+  const VethPair pair;
+  Counters counters{{"container", "--netns", path_of(pair.right), "--netns",
+                     "/proc/self/../" + path_of(pair.right).substr(6), "-i", "eth0"}};
+  UdpSender sender{pair, kWantedPort};
+  sender.send(12);
+  CHECK(counters.end().ok());
+  const Sums sums = sums_of(counters.file());
+  REQUIRE(sums.series.size() == 1);
+  CHECK(sums.series.begin()->first == last_part(pair.right));
+  CHECK(sums.series.begin()->second.rx_packets == 12);
 }
 
 TEST_CASE("T92 two counters at once are both exact") {
