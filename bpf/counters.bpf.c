@@ -51,26 +51,25 @@ static __always_inline struct tl_device_key key_of(struct net_device *device)
 	return key;
 }
 
-/* A device that nobody named: gets the next free series at once, or `other` when there is none left. */
+/* A device that nobody named: gets the next free series at once, or `other` when there is none left. Two CPUs may race
+ * for it: the one whose entry is in the table first wins, and the other's series stays unknown and empty. */
 static __noinline int register_device(const struct tl_device_key *key, __u32 type)
 {
-	struct tl_device_series fresh = {TL_SERIES_OTHER, TL_COUNTS_PORTS};
+	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? TL_COUNTS_PORTS : 0};
+	struct tl_device *device = 0;
 	if (!key)
 		return 0;
 	if (tl_count_unknown) {
 		__u32 series = __sync_fetch_and_add(&tl_next_series, 1);
-		struct tl_device *device = series < tl_device_series ? bpf_map_lookup_elem(&devices, &series) : 0;
-		if (device) {
-			device->key = *key;
-			device->type = type;
-			device->known = 1;
+		device = series < tl_device_series ? bpf_map_lookup_elem(&devices, &series) : 0;
+		if (device)
 			fresh.series = series;
-		}
-	} else {
-		fresh.flags = 0;
 	}
-	/* Two CPUs may race: the loser's series stays empty and the winner's is used. */
-	bpf_map_update_elem(&device_table, key, &fresh, BPF_NOEXIST);
+	if (bpf_map_update_elem(&device_table, key, &fresh, BPF_NOEXIST) == 0 && device) {
+		device->key = *key;
+		device->type = type;
+		device->known = 1;
+	}
 	return 0;
 }
 

@@ -22,8 +22,9 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // What docker/Dockerfile copies, and what says how it is made (.dockerignore lists the same).
-constexpr std::array kInputs{"CMakeLists.txt",       "CMakePresets.json", "bpf", "cmake", "docker",
-                             "scripts/packages.txt", "scripts/setup.sh",  "src"};
+constexpr std::array kInputs{
+    "CMakeLists.txt",       "CMakePresets.json", "bpf", "cmake",       "docker",
+    "scripts/packages.txt", "scripts/setup.sh",  "src", "third_party", "web"};
 constexpr minutes kBaseLimit{10}, kBuildLimit{60};
 
 std::vector<fs::path> input_files(const fs::path& root) {

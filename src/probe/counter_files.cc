@@ -71,7 +71,8 @@ Rows containers_of(const Bucket& bucket, const SeriesNames& names) {
 Rows devices_of(const Bucket& bucket, const SeriesNames& names) {
   Rows rows;
   for (std::size_t i = 0; i < names.devices.size(); ++i)
-    rows.emplace_back(names.devices[i].netns + "," + names.devices[i].device, bucket.series[i]);
+    if (!names.devices[i].netns.empty())
+      rows.emplace_back(names.devices[i].netns + "," + names.devices[i].device, bucket.series[i]);
   return rows;
 }
 

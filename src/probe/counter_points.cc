@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <map>
 
 namespace tl {
 namespace {
@@ -91,11 +92,22 @@ SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterK
   names.ports = kernel.layout().ports;
   names.device_series = kernel.layout().device_series;
   names.devices.push_back({"", "other", "other", false});
+  // A series that no device has yet, or never will (bpf/counters.bpf.c), has no name.
   const auto devices = kernel.devices();
-  for (std::size_t i = 1; i < devices.size() && devices[i].known != 0; ++i)
-    names.devices.push_back({"", std::to_string(devices[i].key.netns_inode),
-                             fmt::format("if{}", devices[i].key.ifindex),
-                             devices[i].type == ARPHRD_LOOPBACK});
+  std::size_t end = devices.size();
+  while (end > 1 && devices[end - 1].known == 0) --end;
+  std::map<std::string, int> used;
+  for (std::size_t i = 1; i < end; ++i) {
+    DeviceName name;
+    if (devices[i].known != 0) {
+      name = {"", std::to_string(devices[i].key.netns_inode),
+              fmt::format("if{}", devices[i].key.ifindex), devices[i].type == ARPHRD_LOOPBACK};
+      // The kernel gives the number of a dead namespace to another one: that is another series.
+      const int before = used[name.netns + "," + name.device]++;
+      if (before != 0) name.netns += fmt::format("#{}", before + 1);
+    }
+    names.devices.push_back(std::move(name));
+  }
   for (const CounterPoint& point : points)
     for (std::size_t i = 0; i < point.series.size(); ++i) {
       if (point.series[i] == TL_SERIES_OTHER) continue;
