@@ -168,9 +168,11 @@ class NetnsEngine : public Engine {
   void make_networks(const ComposeFile& compose) {
     const NetNs& hub = namespaces_.emplace("", NetNs::create()).first->second;
     std::string hub_commands;
+    // A bridge that snoops joins a multicast group of its own, and reports that to every port.
     for (const ComposeNetwork& n : compose.networks)
-      hub_commands += fmt::format("link add tl-{0} type bridge\nlink set tl-{0} up\n",
-                                  index_of(compose, n.name));
+      hub_commands +=
+          fmt::format("link add tl-{0} type bridge mcast_snooping 0\nlink set tl-{0} up\n",
+                      index_of(compose, n.name));
     hub.run([&] {
       quieten_ipv6();
       must_run({"ip", "-batch", "-"}, kCommandLimit, hub_commands);
