@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:?usage: scripts/fuzz.sh SECONDS [FOLDER]}
 folder=${2:-build/fuzz/corpus}
 case $seconds in *[!0-9]* | '') echo "fuzz.sh: '$seconds': expected whole seconds" >&2; exit 2 ;; esac
-scripts/build.sh fuzz
+scripts/build.sh fuzz fuzzers
 build/fuzz/fuzz/make_fuzz_seeds "$folder/seeds"
 status=0
 for program in build/fuzz/fuzz/fuzz_*; do

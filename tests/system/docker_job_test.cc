@@ -118,7 +118,7 @@ TEST_CASE(
     words.insert(words.end(), command.begin() + 1, command.end());
     return docker.docker(words);
   };
-  const Argv tools{"sh", "-c", "command -v cmake clang g++ bpftool || true"};
+  const Argv tools{"sh", "-c", "for t in cmake clang g++ bpftool; do command -v $t; done; true"};
   CHECK(inside(docker.base_image(), tools).empty());
   const std::string packages = docker.docker({"images", "--quiet", "trafficlab-packages"});
   REQUIRE_FALSE(packages.empty());
