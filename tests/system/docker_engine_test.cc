@@ -103,7 +103,7 @@ TEST_CASE("docker: exit code, death by a signal and memory exhaustion are told a
 TEST_CASE("docker: a service that ends at once is named with its last words, and nothing stays") {
   const DockerDaemon docker;
   MadeLab lab =
-      make_lab(docker, one_service("[sh, -c, 'echo first; echo no such thing >&2; exit 3']"));
+      make_lab(docker, one_service("[sh, -c, 'echo first >&2; echo no such thing >&2; exit 3']"));
   const auto before = docker.inventory();
   const std::string message = message_of<TrafficError>([&] { (void)lab.up(); });
   CHECK(message == "service a ended at once: exit code 3: no such thing");
