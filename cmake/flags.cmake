@@ -14,6 +14,10 @@ endif()
 
 add_library(tl_flags INTERFACE)
 target_compile_options(tl_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror)
+if(CMAKE_UNITY_BUILD)
+  # A source in an anonymous namespace looks like a header to GCC when another file includes it.
+  target_compile_options(tl_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 target_compile_definitions(tl_flags INTERFACE _GNU_SOURCE)
 if(TRAFFICLAB_SANITIZE)
   target_compile_options(tl_flags INTERFACE -fsanitize=${TRAFFICLAB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -6,7 +6,8 @@ set -u
 cd "$(dirname "$0")/.."
 parts=${*:-checks unit system browser}
 work=$(mktemp -d /tmp/tl-run-XXXXXX)
-trap 'rm -rf "$work"' EXIT
+beside_pid=
+trap 'rm -rf "$work"; [ -z "$beside_pid" ] || kill "$beside_pid" 2>/dev/null' EXIT
 export TL_RESULTS="$work/results.tsv"
 : >"$TL_RESULTS"
 
@@ -18,11 +19,12 @@ check() {
   name=$1
   shift
   begin=$(date +%s)
-  if "$@" >"$work/log" 2>&1; then
+  log=$(mktemp "$work/log-XXXXXX")
+  if "$@" >"$log" 2>&1; then
     record passed "$(($(date +%s) - begin))" "$name" ""
     echo "[passed ] $name ($(($(date +%s) - begin)) s)"
   else
-    cat "$work/log"
+    cat "$log"
     record failed "$(($(date +%s) - begin))" "$name" "see above"
     echo "[failed ] $name"
   fi
@@ -51,11 +53,13 @@ sources() { git ls-files '*.cc' '*.hh' | grep -E '^(src|tests|bench|fuzz)/'; }
 check_format() { sources | xargs clang-format --dry-run --Werror; }
 tidy() {
   cmake --preset debug && cmake --build --preset debug --target tl_version skeletons || return 1
-  sources | grep '^src/.*\.cc$' | nice -n 19 xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug
+  sources | grep '^src/.*\.cc$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug
 }
-show_tidy() { cat "$work/tidy" && [ "$(cat "$work/tidy.status")" -eq 0 ]; }
 check_shell() { for file in $(git ls-files '*.sh') .ci/run; do sh -n "$file" || return 1; done; }
 check_scripts() { for file in $(git ls-files '*.js' | grep -v '^third_party/'); do node --check "$file" || return 1; done; }
+
+# The part that runs beside the others, as a process of its own.
+if [ "$parts" = tidy ]; then tidy; exit; fi
 
 echo "== set-up and build"
 scripts/setup.sh test || { record failed 0 "set-up" "scripts/setup.sh test"; }
@@ -70,18 +74,21 @@ fi
 
 if wants unit; then
   suite "unit tests" build/release/tests/unit_tests
-  check "the ASan and UBSan build has no warning" scripts/build.sh asan unit_tests
-  suite "unit tests under ASan and UBSan" build/asan/tests/unit_tests
-  check "the TSan build has no warning" scripts/build.sh tsan thread_tests
-  suite "tests with threads under TSan" build/tsan/tests/thread_tests
-  check "a short fuzz run finds nothing" scripts/fuzz.sh 5
 fi
 
-# clang-tidy takes minutes of CPU, system tests mostly wait: both at once.
-if wants checks; then
-  (tidy; echo $? >"$work/tidy.status") >"$work/tidy" 2>&1 &
-  tidy_pid=$!
-fi
+# Builds and clang-tidy take minutes of CPU, system tests mostly wait: both at once.
+beside() {
+  TL_RESULTS=$work/beside.tsv
+  if wants unit; then
+    check "the ASan and UBSan build has no warning" nice -n 19 scripts/build.sh asan unit_tests
+    check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
+    check "the fuzzers' build has no warning" nice -n 19 scripts/build.sh fuzz fuzzers
+  fi
+  if wants checks; then check "clang-tidy finds nothing" nice -n 19 tests/run.sh tidy; fi
+}
+touch "$work/beside.tsv"
+beside >"$work/beside" 2>&1 &
+beside_pid=$!
 
 if wants system; then
   if [ "$(id -u)" -eq 0 ]; then
@@ -91,13 +98,18 @@ if wants system; then
   fi
 fi
 
-if wants browser; then
-  suite "browser tests" node tests/browser/report_test.js
+wait "$beside_pid"
+cat "$work/beside"
+cat "$work/beside.tsv" >>"$TL_RESULTS"
+
+if wants unit; then
+  suite "unit tests under ASan and UBSan" build/asan/tests/unit_tests
+  suite "tests with threads under TSan" build/tsan/tests/thread_tests
+  check "a short fuzz run finds nothing" scripts/fuzz.sh 5
 fi
 
-if wants checks; then
-  wait "$tidy_pid"
-  check "clang-tidy finds nothing" show_tidy
+if wants browser; then
+  suite "browser tests" node tests/browser/report_test.js
 fi
 
 echo "== slowest"

@@ -1,7 +1,6 @@
 #include "analysis/flow_table.hh"
 
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "analysis/capture_reader.hh"
+#include "analysis/keyed_hash.hh"
 
 namespace tl {
 namespace {
@@ -21,20 +21,6 @@ T word_at(const std::uint8_t* at) {
   T value;
   std::memcpy(&value, at, sizeof value);
   return value;
-}
-
-// Folded product of 128 bits (wyhash): every bit of the input reaches every bit of the output.
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = Wide{a} * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Captures come from outside: without a secret, chosen addresses could make every lookup slow.
-std::uint64_t random_seed() {
-  std::uint64_t seed = 0x9E3779B97F4A7C15;
-  (void)::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
-  return seed;
 }
 
 bool is_syn(const PacketInfo& info) { return (info.tcp_flags & (kSyn | kAck)) == kSyn; }
@@ -90,8 +76,8 @@ FlowKey::Endpoint FlowKey::low() const { return end(low_, low_rest_, 32); }
 FlowKey::Endpoint FlowKey::high() const { return end(high_, high_rest_, 48); }
 
 inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
-  std::uint64_t state = mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
-  if (!is_ipv4()) state ^= mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
+  std::uint64_t state = hash_mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
+  if (!is_ipv4()) state ^= hash_mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
   return state;
 }
 
@@ -144,7 +130,7 @@ FlowTable::FlowTable(std::uint32_t most_flows)
       slots_(kFirstSlots),
       mask_{kFirstSlots - 1},
       wanted_(CaptureReader::kBatchPackets),
-      seed_{random_seed()} {}
+      seed_{random_hash_key()} {}
 
 // Up to three walks over the batch, so that the cache misses of 64 packets overlap instead of
 // queueing: hash and ask for the slots; look at the slots and ask for the flows; add.

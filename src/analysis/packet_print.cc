@@ -1,32 +1,19 @@
 #include "analysis/packet_print.hh"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "analysis/byte_order.hh"
 #include "analysis/decode_link.hh"
+#include "analysis/keyed_hash.hh"
 
 namespace tl {
 namespace {
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = Wide{a ^ 0x9E3779B97F4A7C15} * (b ^ 0xE7037ED1A0B428DB);
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-std::uint64_t random_seed() {
-  std::uint64_t seed = 0xA0761D6478BD642F;
-  (void)::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
-  return seed;
-}
-
 std::uint64_t hash_address(std::uint64_t state, const Address16& address) {
   std::uint64_t words[2];
   std::memcpy(words, address.bytes.data(), sizeof words);
-  return mix(mix(state, words[0]), words[1]);
+  return hash_mix(hash_mix(state, words[0]), words[1]);
 }
 
 // Identification, flags and offset of IPv4: they tell a repetition from a copy.
@@ -48,7 +35,7 @@ std::uint32_t common_bytes(std::uint32_t snaplen_a, std::uint32_t snaplen_b) {
 }
 
 PacketPrinter::PacketPrinter(std::uint32_t most_bytes)
-    : most_bytes_{most_bytes}, seed_{random_seed()} {}
+    : most_bytes_{most_bytes}, seed_{random_hash_key()} {}
 
 // [from, to) of the packet's bytes, as far as they were captured.
 std::uint64_t PacketPrinter::hash_bytes(std::uint64_t state, const Packet& packet,
@@ -57,7 +44,7 @@ std::uint64_t PacketPrinter::hash_bytes(std::uint64_t state, const Packet& packe
   for (; from < to; from += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, packet.data + from, std::min<std::size_t>(8, to - from));
-    state = mix(state, word);
+    state = hash_mix(state, word);
   }
   return state;
 }
@@ -65,21 +52,22 @@ std::uint64_t PacketPrinter::hash_bytes(std::uint64_t state, const Packet& packe
 PacketPrint PacketPrinter::print(const Packet& packet, const PacketInfo& info) const {
   PacketPrint out;
   out.path = hash_address(hash_address(seed_ + info.ip_version, info.source), info.destination);
-  out.flow = mix(out.path, std::uint64_t{info.protocol} << 32 |
-                               std::uint64_t{info.source_port} << 16 | info.destination_port);
+  out.flow = hash_mix(out.path, std::uint64_t{info.protocol} << 32 |
+                                    std::uint64_t{info.source_port} << 16 | info.destination_port);
   const std::uint32_t ip_offset = link_payload(packet).offset;
   const std::uint32_t identity = info.ip_version == 4 ? ipv4_identity(packet, ip_offset) : 0;
-  out.whole = mix(out.flow, std::uint64_t{identity} << 32 | info.payload_bytes);
+  out.whole = hash_mix(out.flow, std::uint64_t{identity} << 32 | info.payload_bytes);
   if (info.is_tcp() && (info.flags & kFragment) == 0) {
     const TcpOptions options = tcp_options(packet, info);
     constexpr std::uint8_t kStays = kFin | kSyn | kRst | kAck;
     const TcpOptions::Timestamps stamps = options.timestamps.value_or(TcpOptions::Timestamps{0, 0});
-    out.whole = mix(out.whole, std::uint64_t{info.sequence} << 32 | info.acknowledgment);
-    out.whole = mix(out.whole, std::uint64_t{stamps.value} << 32 | stamps.echo);
-    out.whole =
-        mix(out.whole, static_cast<std::uint64_t>(info.tcp_flags & kStays) << 16 | info.window);
+    out.whole = hash_mix(out.whole, std::uint64_t{info.sequence} << 32 | info.acknowledgment);
+    out.whole = hash_mix(out.whole, std::uint64_t{stamps.value} << 32 | stamps.echo);
+    out.whole = hash_mix(out.whole,
+                         static_cast<std::uint64_t>(info.tcp_flags & kStays) << 16 | info.window);
     for (std::size_t i = 0; i < options.sack_count; ++i)
-      out.whole = mix(out.whole, std::uint64_t{options.sack[i].begin} << 32 | options.sack[i].end);
+      out.whole =
+          hash_mix(out.whole, std::uint64_t{options.sack[i].begin} << 32 | options.sack[i].end);
     constexpr std::uint32_t kMostPayload = 1U << 30;
     out.is_stream = info.payload_bytes != 0 && info.payload_bytes < kMostPayload &&
                     (info.tcp_flags & (kSyn | kRst)) == 0;

@@ -14,7 +14,7 @@ struct Counter {
   const char* name;
   std::uint64_t RttCounters::*value;
 };
-constexpr std::array kCounters{
+constexpr std::array kRttCounters{
     Counter{"segments", &RttCounters::segments},
     Counter{"answered", &RttCounters::answered},
     Counter{"karn_ambiguous", &RttCounters::karn_ambiguous},
@@ -34,7 +34,7 @@ constexpr std::array kCounters{
     Counter{"restarts", &RttCounters::restarts},
     Counter{"delayed_suspects", &RttCounters::delayed_suspects},
 };
-static_assert(sizeof(RttCounters) == (kCounters.size() + kRttMethods) * sizeof(std::uint64_t),
+static_assert(sizeof(RttCounters) == (kRttCounters.size() + kRttMethods) * sizeof(std::uint64_t),
               "a counter has no row");
 
 struct Percentile {
@@ -157,7 +157,7 @@ std::string csv_header() {
   std::string line = "kind,source_ip,source_port,destination_ip,destination_port,end,side";
   for (const char* name : {"rtt", "full", "ts"}) line += distribution_header(name);
   line += ",ts_tick_ns,syn_samples,ack_samples,sack_samples";
-  for (const Counter& counter : kCounters) line += fmt::format(",{}", counter.name);
+  for (const Counter& counter : kRttCounters) line += fmt::format(",{}", counter.name);
   return line + ",unanswered\n";
 }
 
@@ -174,7 +174,7 @@ std::string csv_line(const Row& row) {
   line += row.tick_ns == 0 ? "," : fmt::format(",{}", row.tick_ns);
   for (const RttMethod method : {RttMethod::syn, RttMethod::ack, RttMethod::sack})
     line += fmt::format(",{}", samples(s.counters, method));
-  for (const Counter& counter : kCounters) line += fmt::format(",{}", s.counters.*counter.value);
+  for (const Counter& counter : kRttCounters) line += fmt::format(",{}", s.counters.*counter.value);
   return line + fmt::format(",{}\n", row.unanswered);
 }
 
@@ -213,7 +213,7 @@ Json row_json(const Row& row, bool with_bins) {
   json["ts_tick_ns"] = row.tick_ns == 0 ? Json(nullptr) : Json(row.tick_ns);
   for (const RttMethod method : {RttMethod::syn, RttMethod::ack, RttMethod::sack})
     json[fmt::format("{}_samples", rtt_method_name(method))] = samples(s.counters, method);
-  for (const Counter& counter : kCounters) json[counter.name] = s.counters.*counter.value;
+  for (const Counter& counter : kRttCounters) json[counter.name] = s.counters.*counter.value;
   json["unanswered"] = row.unanswered;
   return json;
 }

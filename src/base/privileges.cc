@@ -16,6 +16,11 @@ namespace {
 using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 }
 
+Owner service_owner() {
+  constexpr uid_t kNobody = 65534;  // Debian's nobody:nogroup
+  return ::geteuid() == 0 ? Owner{kNobody, kNobody} : Owner{::geteuid(), ::getegid()};
+}
+
 void drop_capabilities() {
   const Capabilities none{::cap_init(), &::cap_free};
   if (!none || ::cap_set_proc(none.get()) != 0) throw_errno("drop", "capabilities");

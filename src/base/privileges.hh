@@ -9,6 +9,14 @@
 
 namespace tl {
 
+// Whom the services of a lab become and whom the files of its run belong to: nobody for root, so
+// that no service writes as root; else the caller.
+struct Owner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+Owner service_owner();
+
 // Becomes uid:gid without supplementary groups, then empties every capability set of the calling
 // thread and forbids regaining any (PR_SET_NO_NEW_PRIVS). Open descriptors and mappings stay
 // usable. User and group change for the whole process, capabilities(7) for the calling thread and

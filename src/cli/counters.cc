@@ -47,13 +47,6 @@ NetNs open_netns(const std::string& text) {
   return NetNs::open(text.find('/') == std::string::npos ? "/run/netns/" + text : text);
 }
 
-pid_t pid_of_container(const std::string& name) {
-  DockerApi api{default_docker_host()};
-  const auto pid = api.inspect(name).at("State").at("Pid").get<pid_t>();
-  if (pid == 0) throw UsageError{fmt::format("--container {}: it is not running", name)};
-  return pid;
-}
-
 // The containers that run now, when an engine answers; others keep their namespace's number.
 void add_running_containers(std::vector<WatchedNamespace>& points) {
   try {
@@ -73,7 +66,7 @@ std::vector<WatchedNamespace> points_of(const CountersFlags& flags) {
   for (const std::string& text : flags.netns)
     points.push_back({text.substr(text.rfind('/') + 1), open_netns(text)});
   for (const std::string& name : flags.containers)
-    points.push_back({name, NetNs::of_process(pid_of_container(name))});
+    points.push_back({name, NetNs::of_process(DockerApi{default_docker_host()}.pid_of(name))});
   return points;
 }
 

@@ -18,12 +18,12 @@ using std::chrono::milliseconds;
 struct KindRow {
   std::string_view name, list_path, item_path, remove_query;
 };
-constexpr std::array kKinds{
+constexpr std::array kKindRows{
     KindRow{"container", "/containers/json?all=1&", "/containers/", "?force=1&v=1"},
     KindRow{"network", "/networks?", "/networks/", ""},
     KindRow{"volume", "/volumes?", "/volumes/", "?force=1"},
 };
-const KindRow& row_of(DockerKind kind) { return kKinds.at(static_cast<std::size_t>(kind)); }
+const KindRow& row_of(DockerKind kind) { return kKindRows.at(static_cast<std::size_t>(kind)); }
 
 std::string message_of(const HttpResponse& response) {
   const json body = json::parse(response.body, nullptr, false);
@@ -127,6 +127,17 @@ std::vector<DockerContainer> DockerApi::running() {
     if (pid != 0) containers.push_back({state.at("Name").get<std::string>().substr(1), pid});
   }
   return containers;
+}
+
+pid_t DockerApi::pid_of(const std::string& container) {
+  constexpr int kNone = 404;
+  const HttpResponse response =
+      request("GET", fmt::format("/containers/{}/json", url_encoded(container)), kNone);
+  if (response.status == kNone)
+    throw UsageError{fmt::format("container '{}': {}", container, message_of(response))};
+  const auto pid = json::parse(response.body).at("State").at("Pid").get<pid_t>();
+  if (pid == 0) throw UsageError{fmt::format("container '{}': it is not running", container)};
+  return pid;
 }
 
 json DockerApi::inspect(const std::string& container) {

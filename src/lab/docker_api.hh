@@ -55,6 +55,9 @@ class DockerApi {
 
   // The containers that run now.
   std::vector<DockerContainer> running();
+  // The first process of a running container, by name or id, in the engine's pid namespace. Throws
+  // UsageError when there is no such container or it does not run.
+  pid_t pid_of(const std::string& container);
   // Everything the engine says about a container (ContainerInspect).
   nlohmann::json inspect(const std::string& container);
   // Sends a signal to a container's first process; nothing happens when it does not run.

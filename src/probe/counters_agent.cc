@@ -17,7 +17,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::hours kPlanLimit{24};
-constexpr milliseconds kDrainStep{50};
+constexpr milliseconds kAgentDrainStep{50};
 constexpr int kDrainsALiveMessage = 5;
 constexpr int kStartAttempts = 50;
 
@@ -79,7 +79,7 @@ class CountersAgent {
 
   void count() {
     const auto keep = [this](const Bucket& bucket) { spool_->append(bucket); };
-    for (int i = 0; !stop_.wait(Deadline{kDrainStep}); ++i) {
+    for (int i = 0; !stop_.wait(Deadline{kAgentDrainStep}); ++i) {
       session_->drain(keep);
       if (i % kDrainsALiveMessage == 0) post_live();
     }

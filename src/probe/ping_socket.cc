@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/random.h>
 
 #include <array>
@@ -76,6 +77,34 @@ struct Message {
   }
 };
 
+// The kernel turns receive stamps on in a work queue (net_enable_timestamp() of net/core/dev.c), so
+// the first answers after SO_TIMESTAMPING may come without one. A datagram to ourselves shows when
+// they are on. Best effort: without a loopback device the round says which clock it used.
+void wait_for_receive_stamps() {
+  constexpr int kTries = 50, kWait_ms = 1;
+  const UniqueFd probe{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  set(probe.get(), SOL_SOCKET, SO_TIMESTAMPING,
+      SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE);
+  sockaddr_in self{};
+  self.sin_family = AF_INET;
+  self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof self;
+  auto* const address = reinterpret_cast<sockaddr*>(&self);
+  if (::bind(probe.get(), address, length) != 0 ||
+      ::getsockname(probe.get(), address, &length) != 0)
+    return;
+  std::vector<std::uint8_t> buffer(1);
+  for (int i = 0; i < kTries; ++i) {
+    if (::sendto(probe.get(), buffer.data(), buffer.size(), 0, address, length) < 0) return;
+    pollfd readable{probe.get(), POLLIN, 0};
+    if (::poll(&readable, 1, kWait_ms) <= 0) continue;
+    Message message;
+    message.receive(probe.get(), buffer, 0);
+    if (message.kernel_real_ns() != 0) return;
+    (void)::poll(nullptr, 0, kWait_ms);
+  }
+}
+
 std::string icmp_reason(const sock_extended_err& error) {
   return errno_text(static_cast<int>(error.ee_errno));
 }
@@ -112,6 +141,7 @@ void PingSocket::configure() {
   const int fd = socket_.get();
   set(fd, SOL_SOCKET, SO_TIMESTAMPING,
       SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE);
+  wait_for_receive_stamps();
   if (to_.is_ipv6()) {
     set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
   } else {

@@ -7,14 +7,14 @@
 namespace tl {
 namespace {
 
-double milliseconds(std::chrono::nanoseconds duration) {
+double in_milliseconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double, std::milli>{duration}.count();
 }
 
 std::vector<double> round_trips_ms(std::span<const PingReply> replies) {
   std::vector<double> values;
   values.reserve(replies.size());
-  for (const PingReply& reply : replies) values.push_back(milliseconds(reply.rtt));
+  for (const PingReply& reply : replies) values.push_back(in_milliseconds(reply.rtt));
   return values;
 }
 
@@ -38,7 +38,7 @@ std::optional<double> sequence_difference(std::span<const PingReply> replies) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < sorted.size(); ++i)
     if (sorted[i].sequence == sorted[i - 1].sequence + 1)
-      steps.push_back(std::abs(milliseconds(sorted[i].rtt - sorted[i - 1].rtt)));
+      steps.push_back(std::abs(in_milliseconds(sorted[i].rtt - sorted[i - 1].rtt)));
   return mean(steps);
 }
 

@@ -8,6 +8,7 @@
 #include "analysis/findings.hh"
 #include "base/clock.hh"
 #include "base/fd.hh"
+#include "base/privileges.hh"
 #include "base/version.hh"
 #include "lab/journal.hh"
 #include "report/report.hh"
@@ -20,8 +21,6 @@ namespace tl {
 namespace {
 
 using nlohmann::literals::operator""_json_pointer;
-
-constexpr uid_t kNobody = 65534;
 
 std::string new_run_id() {
   std::random_device random;
@@ -113,14 +112,13 @@ void write_reports(const RunFolder& folder, const nlohmann::json& manifest, Prog
 
 RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
   const std::int64_t started_ns = realtime_ns();
-  const bool is_root = ::geteuid() == 0;
   Journal journal{new_run_id()};
   RunFolder folder{
       request.results,
       request.experiment.name,
       started_ns,
-      is_root ? kNobody : ::geteuid(),
-      is_root ? kNobody : ::getegid(),
+      service_owner().uid,
+      service_owner().gid,
       [&](const std::filesystem::path& path) { journal.record("run_folder", path.native()); }};
   write_file_atomic(folder.path() / "experiment.yaml", write_experiment(request.experiment));
   RunReport report;

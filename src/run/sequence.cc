@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/fd.hh"
+#include "base/privileges.hh"
 #include "base/units.hh"
 #include "bundle/traffic_order.hh"
 #include "run/clean.hh"
@@ -29,7 +30,6 @@ constexpr seconds kAgentStopLimit{60};
 constexpr seconds kServiceStopLimit{10};
 constexpr seconds kQuietLimit{5};
 constexpr milliseconds kLiveStep{250};  // how often the counters agent renews its live message
-constexpr uid_t kNobody = 65534;
 
 void pause_for(milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
 
@@ -107,7 +107,7 @@ void Sequence::up() {
   control_.post("traffic",
                 TrafficOrder{iperf_server_options(request_.experiment),
                              iperf_client_options(request_.experiment), request_.experiment.port});
-  const bool is_root = ::geteuid() == 0;
+  const Owner owner = service_owner();
   LabRequest lab;
   lab.compose_file = request_.compose_file;
   lab.run_id = journal_.run_id();
@@ -115,8 +115,8 @@ void Sequence::up() {
   lab.variables = {{"TRAFFICLAB_RUN_ID", journal_.run_id()},
                    {"TRAFFICLAB_JOURNAL", journal_.path().native()},
                    {"TRAFFICLAB_RUN_FOLDER", folder_.path().native()},
-                   {"TRAFFICLAB_UID", std::to_string(is_root ? kNobody : ::geteuid())},
-                   {"TRAFFICLAB_GID", std::to_string(is_root ? kNobody : ::getegid())}};
+                   {"TRAFFICLAB_UID", std::to_string(owner.uid)},
+                   {"TRAFFICLAB_GID", std::to_string(owner.gid)}};
   lab.choose_subnet = [this](const std::vector<Subnet>& taken) {
     return allocate_subnet(journal_, taken);
   };
