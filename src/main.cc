@@ -26,6 +26,7 @@ constexpr std::array kCommands{
             tl::command_pcap},
     Command{"verify", "whether a bundle is as its run left it", tl::command_verify},
     Command{"recompute", "derive a bundle's numbers again and compare them", tl::command_recompute},
+    Command{"serve", "a web page over results: list, reports, live runs", tl::command_serve},
     Command{"traffic", "iperf3 server or client as a service of a lab", tl::command_traffic},
 };
 

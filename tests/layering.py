@@ -13,8 +13,9 @@ MAY_INCLUDE = {
     "analysis": {"base", "spec", "bundle"},
     "report": {"base", "bundle", "analysis"},
     "live": {"base", "spec", "bundle", "probe", "analysis"},
+    "serve": {"base", "spec", "bundle", "report"},
     "run": {"base", "spec", "bundle", "lab", "analysis", "report"},
-    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "report", "live", "run"},
+    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "report", "live", "run", "serve"},
 }
 
 root = pathlib.Path(__file__).resolve().parent.parent / "src"

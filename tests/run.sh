@@ -109,7 +109,8 @@ if wants unit; then
 fi
 
 if wants browser; then
-  suite "browser tests" node tests/browser/report_test.js
+  suite "browser tests of the report" node tests/browser/report_test.js
+  suite "browser tests of the web server" node tests/browser/serve_test.js
 fi
 
 echo "== slowest"

@@ -9,6 +9,7 @@
 #include "bundle/plan.hh"
 #include "probe/counter_points.hh"
 #include "probe/environment.hh"
+#include "probe/live_rates.hh"
 
 namespace tl {
 namespace {
@@ -78,7 +79,10 @@ class CountersAgent {
   }
 
   void count() {
-    const auto keep = [this](const Bucket& bucket) { spool_->append(bucket); };
+    const auto keep = [this](const Bucket& bucket) {
+      spool_->append(bucket);
+      live_.add(bucket);
+    };
     for (int i = 0; !stop_.wait(Deadline{kAgentDrainStep}); ++i) {
       session_->drain(keep);
       if (i % kDrainsALiveMessage == 0) post_live();
@@ -95,12 +99,12 @@ class CountersAgent {
     const std::vector<CounterValues> totals = session_->totals();
     json services = json::object();
     for (const CounterPoint& point : points_) {
-      CounterValues sum;
-      for (std::size_t i = 0; i < point.series.size(); ++i)
-        if (point.devices_before[i].name != "lo") sum += totals[point.series[i]];
+      const CounterValues sum = sum_of_point(point, totals);
       services[point.service] = {{"rx_bytes", sum.rx_bytes}, {"tx_bytes", sum.tx_bytes}};
     }
-    control_.post("live", {{"services", services}});
+    control_.post("live", {{"services", services},
+                           {"interval_ns", session_->grid().interval_ns},
+                           {"window", live_.window()}});
   }
 
   void finish() {
@@ -120,6 +124,7 @@ class CountersAgent {
   std::filesystem::path folder_;
   Control control_;
   std::vector<CounterPoint> points_;
+  LiveRates live_{points_};
   std::optional<CounterSession> session_;
   std::optional<CounterSpool> spool_;
   bool is_exact_ = false;

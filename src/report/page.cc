@@ -13,12 +13,6 @@ namespace {
 constexpr std::array kScripts{"counts.js", "text.js",     "theme.js",  "units.js",    "rates.js",
                               "panel.js",  "controls.js", "charts.js", "sections.js", "main.js"};
 
-std::string_view asset(std::string_view name) {
-  for (const Asset& a : assets())
-    if (a.name == name) return a.text;
-  throw std::logic_error{"no asset " + std::string{name}};
-}
-
 // JSON inside a script element: "</script>" and "<!--" must not be read as markup. Names in a
 // bundle may not be UTF-8; such bytes become U+FFFD.
 std::string script_json(const nlohmann::json& document) {
@@ -34,9 +28,16 @@ std::string script_json(const nlohmann::json& document) {
   return safe;
 }
 
-// Replaces every {{name}} of the template once, from left to right: what is put in is not looked at
-// again.
-std::string fill(std::string_view page, const std::map<std::string_view, std::string>& values) {
+}  // namespace
+
+std::string_view asset(std::string_view name) {
+  for (const Asset& a : assets())
+    if (a.name == name) return a.text;
+  throw std::logic_error{"no asset " + std::string{name}};
+}
+
+std::string fill_page(std::string_view page,
+                      const std::map<std::string_view, std::string>& values) {
   std::string text;
   for (std::size_t at = 0;;) {
     const std::size_t open = page.find("{{", at);
@@ -47,8 +48,6 @@ std::string fill(std::string_view page, const std::map<std::string_view, std::st
     at = close + 2;
   }
 }
-
-}  // namespace
 
 std::string escape_markup(std::string_view text) {
   std::string safe;
@@ -75,13 +74,13 @@ std::string html_page(const nlohmann::json& document, std::string_view plot_svg)
   std::string script;
   for (const char* name : kScripts) script += std::string{asset(name)} + "\n";
   const std::string name = document.at("run").at("name").get<std::string>();
-  return fill(asset("page.html"), {{"title", escape_markup(name) + " – trafficlab"},
-                                   {"style", std::string{asset("uPlot.min.css")} + "\n" +
-                                                 std::string{asset("report.css")}},
-                                   {"plot", std::string{plot_svg}},
-                                   {"document", script_json(document)},
-                                   {"uplot", std::string{asset("uPlot.iife.min.js")}},
-                                   {"script", script}});
+  return fill_page(asset("page.html"), {{"title", escape_markup(name) + " – trafficlab"},
+                                        {"style", std::string{asset("uPlot.min.css")} + "\n" +
+                                                      std::string{asset("report.css")}},
+                                        {"plot", std::string{plot_svg}},
+                                        {"document", script_json(document)},
+                                        {"uplot", std::string{asset("uPlot.iife.min.js")}},
+                                        {"script", script}});
 }
 
 }  // namespace tl
