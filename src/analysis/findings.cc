@@ -68,12 +68,23 @@ class Finder {
     const auto interval_ns = account.at("interval_ns").get<std::int64_t>();
     out["interval_ns"] = interval_ns;
     out["losses"] = account.at("losses");
+    clock_steps(account);
     for (const char* name : {"total.csv", "container.csv", "device.csv", "port.csv"}) {
       const SeriesCheck check = check_series(folder_ / "counters" / name, interval_ns);
       for (const std::string& text : check.problems) problem(text);
       out["rows"][name] = check.series.empty() ? 0 : check.series.begin()->second.rows;
       if (std::string_view{name} == "container.csv") services(account, check);
     }
+  }
+
+  // Captures are stamped by CLOCK_REALTIME: across a step their times do not compare. The counters
+  // keep to the monotonic clock.
+  void clock_steps(const json& account) {
+    for (const json& step : account.at("clock").at("steps"))
+      problem(
+          fmt::format("clock: set by {} ns during the run; times in the captures before and "
+                      "after do not compare",
+                      step.at("change_ns").dump()));
   }
 
   // Per service: what was counted, and whether it is what the device's own statistics say.

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/errors.hh"
 #include "base/process.hh"
 #include "base/signals.hh"
 #include "bundle/run_folder.hh"
+#include "lab/engine.hh"
 #include "run/progress.hh"
 #include "spec/experiment.hh"
 
@@ -18,6 +21,9 @@ struct RunRequest {
   std::filesystem::path compose_file{"compose.yaml"};
   std::filesystem::path results{"results"};
   Argv argv;  // of this process, for the manifest
+  // Called once in the traffic phase, when the gate is open, with the services of the lab: what a
+  // selftest does to them. Empty for a measurement.
+  std::function<void(const std::vector<Service>&)> disturb = {};
 };
 
 struct RunReport {

@@ -169,6 +169,7 @@ void Sequence::traffic() {
                                e.parallel == 1 ? "" : "s", e.reverse ? ", server to client" : ""));
   gate_ns_ = realtime_ns();
   control_.post("gate", {{"server", service("iperf-server").address}});
+  if (request_.disturb) request_.disturb(services_);
   const nanoseconds limit = e.duration + kTrafficSlack;
   for (const char* side : {"iperf-client", "iperf-server"}) {
     const nlohmann::json done =
