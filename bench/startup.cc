@@ -1,6 +1,7 @@
 // Bare overhead of a run: from start to gate open, and from the end of traffic to the bundle.
-// Medians of N runs on each engine that answers here. Usage: startup [RUNS]   (a built tree, root;
-// docker: built images)
+// Medians of N runs on each engine, beside the targets. Usage: bench_startup [RUNS]   (a built
+// tree, root). DOCKER_HOST names the docker engine; without it one is started for the purpose, as
+// the system tests do, and the image is built when its inputs changed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "base/clock.hh"
 #include "base/fd.hh"
 #include "base/process.hh"
+#include "support/docker_daemon.hh"
 
 namespace {
 
@@ -40,29 +42,43 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+struct EngineUnderTest {
+  const char* name;
+  double target_s;  // start to gate open
+};
+
+void measure(const EngineUnderTest& engine, int runs, const std::string& results) {
+  std::vector<double> to_gate, after;
+  (void)run_once(engine.name, results);  // warms the caches
+  for (int i = 0; i < runs; ++i) {
+    const Times t = run_once(engine.name, results);
+    to_gate.push_back(t.to_gate_s);
+    after.push_back(t.after_traffic_s);
+  }
+  fmt::print(
+      "{:<7} start to gate open: median {:.3f} s of {} (target {} s: {}); end of traffic to "
+      "bundle: "
+      "median {:.3f} s\n",
+      engine.name, median(to_gate), runs, engine.target_s,
+      median(to_gate) < engine.target_s ? "met" : "not met", median(after));
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const int runs = argc > 1 ? std::atoi(argv[1]) : 5;
-  std::string results = "/tmp/tl-bench-XXXXXX";
-  if (::mkdtemp(results.data()) == nullptr) return 1;
-  for (const std::string engine : {"netns", "docker"}) {
-    std::vector<double> to_gate, after;
-    try {
-      (void)run_once(engine, results);  // builds the image, warms the caches
-      for (int i = 0; i < runs; ++i) {
-        const Times t = run_once(engine, results);
-        to_gate.push_back(t.to_gate_s);
-        after.push_back(t.after_traffic_s);
-      }
-      fmt::print(
-          "{:<7} start to gate open: median {:.3f} s (of {}); end of traffic to bundle: median "
-          "{:.3f} s\n",
-          engine, median(to_gate), runs, median(after));
-    } catch (const std::exception& e) {
-      fmt::print("{:<7} not measured: {}\n", engine, e.what());
-    }
+  const tl::test::TemporaryFolder results;
+  measure({"netns", 1.5}, runs, results.path());
+  if (std::getenv("DOCKER_HOST") != nullptr) {
+    measure({"docker", 8}, runs, results.path());
+    return 0;
   }
-  std::filesystem::remove_all(results);
+  tl::test::make_lab_image();
+  const tl::test::DockerDaemon docker;
+  const tl::test::ScopedVariable host{"DOCKER_HOST", docker.host()};
+  measure({"docker", 8}, runs, results.path());
   return 0;
+} catch (const std::exception& e) {
+  fmt::print(stderr, "bench_startup: {}\n", e.what());
+  return 1;
 }
