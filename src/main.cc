@@ -26,6 +26,7 @@ constexpr std::array kCommands{
             tl::command_pcap},
     Command{"verify", "whether a bundle is as its run left it", tl::command_verify},
     Command{"recompute", "derive a bundle's numbers again and compare them", tl::command_recompute},
+    Command{"rtt", "round-trip times of TCP as they pass, to a Pushgateway", tl::command_rtt},
     Command{"selftest", "put faults into runs and check that each gets its verdict",
             tl::command_selftest},
     Command{"serve", "a web page over results: list, reports, live runs", tl::command_serve},

@@ -59,28 +59,31 @@ Digest digest(std::span<const Packet> packets, std::span<const PacketInfo> infos
   return sum;
 }
 
-void Pass::add(Observer& observer) {
+void Walk::add(Observer& observer) {
   observers_.push_back(&observer);
   depth_ = std::max(depth_, observer.depth());
   flow_table_.on_evict(
       [&observer](std::uint32_t index, const Flow& flow) { observer.on_evict(index, flow); });
 }
 
-const Stop& Pass::run() {
-  for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch()) {
-    Batch batch{packets, {}, {}, reader_.first_index(), {}};
-    if (depth_ >= Depth::headers) {
-      decode(packets, infos_.data());
-      batch.infos = std::span{infos_}.first(packets.size());
-    }
-    batch.digest = digest(packets, batch.infos);
-    if (depth_ >= Depth::flows) {
-      const auto refs = std::span{refs_}.first(packets.size());
-      flow_table_.add(packets, batch.infos, refs);
-      batch.flows = refs;
-    }
-    for (Observer* observer : observers_) observer->on_batch(batch);
+void Walk::take(std::span<const Packet> packets, std::uint64_t first_index) {
+  Batch batch{packets, {}, {}, first_index, {}};
+  if (depth_ >= Depth::headers) {
+    decode(packets, infos_.data());
+    batch.infos = std::span{infos_}.first(packets.size());
   }
+  batch.digest = digest(packets, batch.infos);
+  if (depth_ >= Depth::flows) {
+    const auto refs = std::span{refs_}.first(packets.size());
+    flow_table_.add(packets, batch.infos, refs);
+    batch.flows = refs;
+  }
+  for (Observer* observer : observers_) observer->on_batch(batch);
+}
+
+const Stop& Pass::run() {
+  for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch())
+    walk_.take(packets, reader_.first_index());
   return reader_.stop();
 }
 

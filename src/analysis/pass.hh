@@ -50,30 +50,50 @@ class Observer {
   virtual void on_evict(std::uint32_t /*index*/, const Flow& /*flow*/) {}
 };
 
-class Pass {
+// Decodes packets, sorts them into flows and shows them to the observers. Who has the packets calls
+// take(): a pass over a capture, or a tap that is live.
+class Walk {
  public:
-  explicit Pass(CaptureReader& reader, std::uint32_t most_flows = FlowTable::kDefaultMostFlows)
-      : reader_{reader}, flow_table_{most_flows} {}
-  Pass(const Pass&) = delete;
-  Pass& operator=(const Pass&) = delete;
+  explicit Walk(std::uint32_t most_flows = FlowTable::kDefaultMostFlows)
+      : flow_table_{most_flows} {}
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
 
-  // Observers are called in the order they were added, and must outlive run().
+  // Observers are called in the order they were added, and must outlive the last take().
   void add(Observer& observer);
   // Fills flows() even when no observer asks for them.
   void want_flows() { depth_ = Depth::flows; }
-  // Reads to the end of the capture and returns why it ended there.
-  const Stop& run();
+  // The next packets, at least one and at most CaptureReader::kBatchPackets; `first_index` is the
+  // number of the first, from 0.
+  void take(std::span<const Packet> packets, std::uint64_t first_index);
 
   [[nodiscard]] const FlowTable& flows() const { return flow_table_; }
-  [[nodiscard]] const CaptureReader& reader() const { return reader_; }
 
  private:
-  CaptureReader& reader_;
   FlowTable flow_table_;
   std::vector<Observer*> observers_;
   Depth depth_ = Depth::packets;
   std::array<PacketInfo, CaptureReader::kBatchPackets> infos_;
   std::array<FlowRef, CaptureReader::kBatchPackets> refs_;
+};
+
+class Pass {
+ public:
+  explicit Pass(CaptureReader& reader, std::uint32_t most_flows = FlowTable::kDefaultMostFlows)
+      : reader_{reader}, walk_{most_flows} {}
+
+  // As those of Walk; observers must outlive run().
+  void add(Observer& observer) { walk_.add(observer); }
+  void want_flows() { walk_.want_flows(); }
+  // Reads to the end of the capture and returns why it ended there.
+  const Stop& run();
+
+  [[nodiscard]] const FlowTable& flows() const { return walk_.flows(); }
+  [[nodiscard]] const CaptureReader& reader() const { return reader_; }
+
+ private:
+  CaptureReader& reader_;
+  Walk walk_;
 };
 
 }  // namespace tl

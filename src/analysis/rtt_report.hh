@@ -1,4 +1,4 @@
-// Round-trip times as text, CSV and JSON. Schemas: docs/pcap-rtt.md.
+// Round-trip times as text, CSV and JSON. Schemas: docs/pcap.md.
 #pragma once
 
 #include <utility>

@@ -19,6 +19,7 @@ std::optional<ExitCode> parse(CLI::App& app, const Args& args);
 
 // The subcommands, one file each. Data goes to stdout, text for people to stderr.
 ExitCode command_report(const Args& args);
+ExitCode command_rtt(const Args& args);
 ExitCode command_run(const Args& args);
 ExitCode command_selftest(const Args& args);
 ExitCode command_serve(const Args& args);

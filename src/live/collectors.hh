@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "analysis/rtt.hh"
 #include "base/netlink.hh"
 #include "live/registry.hh"
+#include "probe/packet_ring.hh"
 
 namespace tl::live {
 
@@ -34,6 +36,12 @@ struct NamedNamespace {
 // Device statistics of other network namespaces. Each is entered once, here, to open a socket that
 // stays bound to it; throws MachineError when one cannot be entered.
 ContainerSource namespace_source(const std::vector<NamedNamespace>& namespaces);
+
+// trafficlab_rtt_segments_total and trafficlab_rtt_unused_segments_total{reason} of `table`, which
+// must outlive the collector; with `statistics` also trafficlab_rtt_packets_total and
+// trafficlab_rtt_dropped_packets_total. For the thread that feeds the table.
+Registry::Collector rtt_collector(const RttTable& table,
+                                  std::function<RingStatistics()> statistics);
 
 // process_{cpu_seconds_total, resident_memory_bytes, virtual_memory_bytes, open_fds, max_fds,
 // start_time_seconds}, the conventional names of every client library, and
