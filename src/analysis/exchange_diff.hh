@@ -1,5 +1,5 @@
 // Two captures of one exchange, taken at two places of its path: which packets were lost, doubled
-// or overtaken between them, how long they took, and how segmentation differs. docs/pcap.md
+// or overtaken between them, how long they took, and how segmentation differs. docs/pcap-rtt.md
 // defines each number.
 //
 // Packets wait for their counterpart in the other capture, at most a window of time and at most so

@@ -1,4 +1,4 @@
-// What two captures of one exchange differ in, as text, CSV and JSON. Schemas: docs/pcap.md.
+// What two captures of one exchange differ in, as text, CSV and JSON. Schemas: docs/pcap-rtt.md.
 #pragma once
 
 #include "analysis/capture_report.hh"

@@ -257,7 +257,7 @@ class Catalogue {
     };
     const std::string no_rtt = "no round-trip time in the sender's capture";
     put({"rtt_p50", "s", Better::lower,
-         "median of the round-trip times from the sender's tap to the receiver (docs/pcap.md)"},
+         "median of the round-trip times from the sender's tap to the receiver (docs/pcap-rtt.md)"},
         rtt(500), no_rtt);
     put({"rtt_p99", "s", Better::lower, "99th percentile of the same"}, rtt(990), no_rtt);
     const json path = data_path();

@@ -1,7 +1,7 @@
 // Round-trip times of one direction of a TCP connection, seen from one tap: from the moment a
 // segment passes until the acknowledgment that it caused comes back. That is the half of the path
 // between the tap and the other end (and that end's delay); the opposite direction has the other
-// half. docs/pcap.md defines every rule and every number.
+// half. docs/pcap-rtt.md defines every rule and every number.
 //
 // No sample is taken where an ACK could answer something else: retransmitted segments (Karn), ACKs
 // that waited for a retransmission of earlier bytes, probes, ACKs of data the capture lacks. What

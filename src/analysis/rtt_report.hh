@@ -1,4 +1,4 @@
-// Round-trip times as text, CSV and JSON. Schemas: docs/pcap.md.
+// Round-trip times as text, CSV and JSON. Schemas: docs/pcap-rtt.md.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,5 @@
 // Two runs side by side, as text, CSV and JSON, judged by declared tolerances. Schemas:
-// docs/pcap.md.
+// docs/pcap-rtt.md.
 #pragma once
 
 #include <optional>

@@ -175,7 +175,7 @@ ExitCode command_rtt(const Args& args) {
       "trafficlab rtt"};
   app.footer(
       "Example: trafficlab rtt -i eth0 --push-url http://127.0.0.1:9091 --interval 10s\n"
-      "The rules of a sample are those of `trafficlab pcap rtt` (docs/pcap.md).");
+      "The rules of a sample are those of `trafficlab pcap rtt` (docs/pcap-rtt.md).");
   RttWords words;
   bind_source(app, words);
   bind_push(app, words);
