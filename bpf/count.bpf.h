@@ -21,7 +21,7 @@ const volatile __u32 tl_cpus = 1;          /* CPUs the maps have room for */
 const volatile __u32 tl_device_series = 64;
 const volatile __u32 tl_ports = 0;         /* number of chosen ports */
 const volatile __u8 tl_mock_clock = 0;     /* tests: the time is tl_mock_now_ns */
-const volatile __u8 tl_count_unknown = 1;  /* devices that user space did not name get a series, too */
+const volatile __u8 tl_count_unknown = 1;  /* else devices that user space did not name are ignored */
 
 /* Shared with user space while running. */
 __u32 tl_enabled;      /* nothing is counted while 0 */

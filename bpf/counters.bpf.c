@@ -51,11 +51,12 @@ static __always_inline struct tl_device_key key_of(struct net_device *device)
 	return key;
 }
 
-/* A device that nobody named: gets the next free series at once, or `other` when there is none left. Two CPUs may race
- * for it: the one whose entry is in the table first wins, and the other's series stays unknown and empty. */
+/* A device that nobody named: gets the next free series at once, or `other` when there is none left, or is remembered
+ * as one to ignore. Two CPUs may race for it: the one whose entry is in the table first wins, and the other's series
+ * stays unknown and empty. */
 static __noinline int register_device(const struct tl_device_key *key, __u32 type)
 {
-	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? TL_COUNTS_PORTS : 0};
+	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? TL_COUNTS_PORTS : TL_IGNORED};
 	struct tl_device *device = 0;
 	if (!key)
 		return 0;
@@ -76,7 +77,7 @@ static __noinline int register_device(const struct tl_device_key *key, __u32 typ
 static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu)
 {
 	struct tl_device_key key = key_of(device);
-	struct tl_device_series series = {TL_SERIES_OTHER, 0};
+	struct tl_device_series series = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED};
 	struct tl_cache *cache = bpf_map_lookup_elem(cache_map, &cpu);
 	if (!cache)
 		return series;
@@ -141,7 +142,7 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct tl_device_series series = series_of(device, maps.cache, cpu);
-	if (series.flags & skip)
+	if (series.flags & (skip | TL_IGNORED))
 		return 0;
 	struct place place = place_of(maps, cpu);
 	if (!place.block || !place.totals)
@@ -191,11 +192,14 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct hook_maps maps = MAPS(failed);
+	struct tl_device_series series = series_of(device, maps.cache, cpu);
+	if (series.flags & TL_IGNORED)
+		return 0;
 	struct place place = place_of(maps, cpu);
 	if (!place.block || !place.totals)
 		return 0;
 	struct amount a = {1, 1, length, length};
-	add(place.block, place.totals, series_of(device, maps.cache, cpu).series, place.epoch, &a);
+	add(place.block, place.totals, series.series, place.epoch, &a);
 	return 0;
 }
 

@@ -67,6 +67,7 @@ struct tl_cache {
 /* The value of the device table: which series, and how its packets count. */
 #define TL_COUNTS_PORTS 1U /* in port series, too */
 #define TL_TAPPED 2U       /* at the device's own tap (counters_tap.bpf.c), not at the trace events */
+#define TL_IGNORED 4U      /* nowhere: only devices that user space named are wanted */
 struct tl_device_series {
 	__u32 series;
 	__u32 flags;

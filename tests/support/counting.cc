@@ -1,0 +1,72 @@
+#include "support/counting.hh"
+
+#include <doctest/doctest.h>
+
+namespace tl::test {
+namespace {
+
+std::vector<CounterPoint> open_points(const Counting::Points& points) {
+  std::vector<CounterPoint> opened;
+  for (const auto& [name, netns] : points) opened.push_back(open_point(name, netns->duplicate()));
+  return opened;
+}
+
+}  // namespace
+
+CounterLayout Counting::only_points() {
+  CounterLayout layout;
+  layout.count_unknown = false;
+  return layout;
+}
+
+Counting::Counting(const Points& points, CounterLayout layout)
+    : points_{open_points(points)}, session_{std::move(layout)} {
+  for (CounterPoint& point : points_) name_devices(point, session_.kernel());
+  session_.start();
+}
+
+void Counting::drain() {
+  session_.drain([this](const Bucket& bucket) { buckets_.push_back(bucket); });
+}
+
+Counted Counting::finish() {
+  session_.stop([this](const Bucket& bucket) { buckets_.push_back(bucket); });
+  const SeriesNames names = series_names(points_, session_.kernel());
+  Counted counted;
+  std::vector<CounterValues> sums(session_.kernel().layout().cells());
+  for (const Bucket& bucket : buckets_) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += bucket.series[i];
+    counted.total += total_of(bucket, names);
+    for (const auto& [name, values] : devices_of(bucket, names)) counted.devices[name] += values;
+    for (const auto& [name, values] : containers_of(bucket, names))
+      counted.containers[name] += values;
+    for (const auto& [name, values] : ports_of(bucket, names)) counted.ports[name] += values;
+  }
+  const std::vector<CounterValues> failed = session_.failed();
+  for (std::size_t i = 1; i < names.devices.size(); ++i)
+    counted.failed[names.devices[i].netns + "," + names.devices[i].device] += failed.at(i);
+  CHECK(sums == session_.totals());
+  const nlohmann::json losses = session_.account().at("losses");
+  CHECK(losses.at("overruns").empty());
+  for (const char* kind : {"recursion_misses", "without_block"})
+    for (const auto& [hook, number] : losses.at(kind).items()) CHECK(number == 0);
+  counted.buckets = std::move(buckets_);
+  return counted;
+}
+
+std::uint32_t Counting::series(const std::string& netns, const std::string& device) const {
+  for (const CounterPoint& point : points_)
+    for (std::size_t i = 0; i < point.series.size(); ++i)
+      if (point.service == netns && point.devices_before[i].name == device) return point.series[i];
+  FAIL("no device " << device << " in " << netns);
+  return 0;
+}
+
+LinkStatistics statistics(const NetNs& netns, const std::string& device) {
+  for (const Link& link : netns.run([] { return list_links(); }))
+    if (link.name == device) return link.statistics;
+  FAIL("no device " << device);
+  return {};
+}
+
+}  // namespace tl::test

@@ -1,0 +1,53 @@
+// The counters inside this process: what was counted, by device, and what the product's own sums
+// make of it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/netlink.hh"
+#include "base/netns.hh"
+#include "probe/counter_points.hh"
+#include "probe/counter_session.hh"
+
+namespace tl::test {
+
+struct Counted {
+  std::map<std::string, CounterValues> devices;     // "NAMESPACE,DEVICE"
+  std::map<std::string, CounterValues> containers;  // all devices of it but lo
+  CounterValues total;                              // all devices of all namespaces
+  std::map<std::string, CounterValues> ports;       // "PORT,SIDE"
+  std::map<std::string, CounterValues> failed;      // as devices: not taken by the driver
+  std::vector<Bucket> buckets;
+};
+
+class Counting {
+ public:
+  using Points = std::vector<std::pair<std::string, const NetNs*>>;
+  // Counts the devices that `points` have now, from now on. Nothing else, unless the layout says.
+  explicit Counting(const Points& points, CounterLayout layout = only_points());
+  static CounterLayout only_points();
+
+  // Call at least every two seconds.
+  void drain();
+  // Ends counting. Fails the test when an event was missed or when the buckets do not add up to
+  // the cumulative counts.
+  Counted finish();
+
+  [[nodiscard]] CounterSession& session() { return session_; }
+  [[nodiscard]] const std::vector<CounterPoint>& points() const { return points_; }
+  // Of a device that was there at the beginning.
+  [[nodiscard]] std::uint32_t series(const std::string& netns, const std::string& device) const;
+
+ private:
+  std::vector<CounterPoint> points_;
+  CounterSession session_;
+  std::vector<Bucket> buckets_;
+};
+
+// The kernel's own statistics of a device; fails the test when it is not there.
+LinkStatistics statistics(const NetNs& netns, const std::string& device);
+
+}  // namespace tl::test
