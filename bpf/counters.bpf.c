@@ -22,6 +22,7 @@
 
 #define ARPHRD_ETHER 1U
 #define ARPHRD_LOOPBACK 772U
+#define NETDEV_TX_BUSY 0x10
 
 #ifdef TL_RAW_TP
 #define GET(pointer, field) BPF_CORE_READ(pointer, field)
@@ -194,6 +195,9 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 	struct hook_maps maps = MAPS(failed);
 	struct tl_device_series series = series_of(device, maps.cache, cpu);
 	if (series.flags & TL_IGNORED)
+		return 0;
+	/* A busy device is offered the same packet again: net_dev_start_xmit sees it twice, a tap once. */
+	if (result >= NETDEV_TX_BUSY && (series.flags & TL_TAPPED))
 		return 0;
 	struct place place = place_of(maps, cpu);
 	if (!place.block || !place.totals)

@@ -25,6 +25,14 @@ Amounts read_amounts(const json& values) {
           values.at("tx_bytes").get<std::int64_t>(), values.at("tx_packets").get<std::int64_t>()};
 }
 
+// What passed the counters and captures, but not the driver: its statistics lack it.
+Amounts read_refused(const json& device) {
+  const auto refused = device.find("refused");
+  if (refused == device.end()) return {};
+  return {.tx_bytes = refused->at("tx_bytes").get<std::int64_t>(),
+          .tx_packets = refused->at("tx_packets").get<std::int64_t>()};
+}
+
 void add(Amounts& sum, const Amounts& more, std::int64_t sign = 1) {
   sum.rx_bytes += sign * more.rx_bytes;
   sum.rx_packets += sign * more.rx_packets;
@@ -79,6 +87,7 @@ class Reader {
         add(*service.counted, read_amounts(device.at("counted")));
         add(*service.device, read_amounts(device.at("statistics_after")));
         add(*service.device, read_amounts(device.at("statistics_before")), -1);
+        add(*service.device, read_refused(device));
       }
       evidence_.services.push_back(std::move(service));
     }

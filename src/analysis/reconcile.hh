@@ -34,11 +34,11 @@ struct CapturedStream {
 // What the sources say of one service. Empty where a source is missing or has another scope.
 struct ServiceEvidence {
   std::string service;
-  std::optional<Amounts> buckets;           // sum of counters/container.csv
-  std::optional<Amounts> counted;           // cumulative counters of the same devices
-  std::optional<Amounts> device;            // change of the devices' statistics
-  std::optional<Amounts> capture;           // frames in the capture file
-  Amounts capture_outside;                  // of those, before or after the counters counted
+  std::optional<Amounts> buckets;  // sum of counters/container.csv
+  std::optional<Amounts> counted;  // cumulative counters of the same devices
+  std::optional<Amounts> device;   // change of the devices' statistics, and what they refused
+  std::optional<Amounts> capture;  // frames in the capture file
+  Amounts capture_outside;         // of those, before or after the counters counted
   std::optional<Amounts> capture_account;   // what the capture agent says it wrote
   std::int64_t capture_dropped = 0;         // frames the kernel dropped before the agent
   bool is_filtered = false;                 // the capture kept only some frames on purpose

@@ -45,6 +45,8 @@ Counted Counting::finish() {
   const std::vector<CounterValues> failed = session_.failed();
   for (std::size_t i = 1; i < names.devices.size(); ++i)
     counted.failed[names.devices[i].netns + "," + names.devices[i].device] += failed.at(i);
+  for (CounterPoint& point : points_) point.devices_after = point.read_devices();
+  counted.points = describe_points(points_, session_.totals(), failed);
   CHECK(sums == session_.totals());
   const nlohmann::json losses = session_.account().at("losses");
   CHECK(losses.at("overruns").empty());

@@ -21,6 +21,7 @@ struct Counted {
   std::map<std::string, CounterValues> ports;       // "PORT,SIDE"
   std::map<std::string, CounterValues> failed;      // as devices: not taken by the driver
   std::vector<Bucket> buckets;
+  nlohmann::json points;  // of counters.json
 };
 
 class Counting {

@@ -56,7 +56,11 @@ std::uint64_t UdpSink::take(std::uint64_t count, int patience_ms) {
 }
 
 UdpSource::UdpSource(const NetNs& netns, std::uint16_t source_port)
-    : socket_{bound_socket(netns, "0.0.0.0", source_port)} {}
+    : socket_{bound_socket(netns, "0.0.0.0", source_port)} {
+  const int room = 64 << 20;  // so that sending never waits for a queue to drain
+  if (::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0)
+    throw_errno("make room in", "UDP source");
+}
 
 void UdpSource::send(const std::string& address, std::uint16_t port, std::uint32_t payload_bytes,
                      std::uint64_t count) const {
