@@ -11,11 +11,13 @@ MAY_INCLUDE = {
     "lab": {"base", "spec"},
     "probe": {"base", "spec", "bundle"},
     "analysis": {"base", "spec", "bundle"},
+    "compare": {"base", "spec", "bundle", "analysis"},
     "report": {"base", "bundle", "analysis"},
     "live": {"base", "spec", "bundle", "probe", "analysis"},
     "serve": {"base", "spec", "bundle", "report"},
     "run": {"base", "spec", "bundle", "lab", "analysis", "report"},
-    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "report", "live", "run", "serve"},
+    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "compare", "report", "live", "run",
+            "serve"},
 }
 
 root = pathlib.Path(__file__).resolve().parent.parent / "src"
