@@ -21,6 +21,7 @@ std::optional<ExitCode> parse(CLI::App& app, const Args& args);
 ExitCode command_report(const Args& args);
 ExitCode command_rtt(const Args& args);
 ExitCode command_run(const Args& args);
+ExitCode command_compare(const Args& args);
 ExitCode command_selftest(const Args& args);
 ExitCode command_serve(const Args& args);
 ExitCode command_doctor(const Args& args);
