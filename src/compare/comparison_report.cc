@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/units.hh"
+#include "compare/report_parts.hh"
 
 namespace tl {
 namespace {
@@ -17,12 +16,6 @@ constexpr std::size_t kMostListed = 12;  // differences shown to people
 std::string one_line(std::string text, std::size_t most = 60) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text.size() <= most ? text : text.substr(0, most - 3) + "...";
-}
-
-std::string in_cell(const std::string& text) {
-  std::string safe;
-  for (const char c : one_line(text)) safe += c == '|' ? std::string{"\\|"} : std::string{c};
-  return safe;
 }
 
 // What the numbers say at all, whatever the limit.
@@ -55,10 +48,6 @@ std::string head(const Comparison& c) {
                      c.options.is_forced ? ", forced" : "");
 }
 
-ordered_json difference_json(const Difference& d) {
-  return {{"key", d.key}, {"class", text_of(d.severity)}, {"base", d.base}, {"fresh", d.fresh}};
-}
-
 ordered_json metric_json(const MetricComparison& m) {
   ordered_json j{{"name", m.name},
                  {"unit", m.unit},
@@ -83,27 +72,7 @@ ordered_json metric_json(const MetricComparison& m) {
   return j;
 }
 
-ordered_json bundles_json(const RunSet& runs) {
-  ordered_json list = ordered_json::array();
-  for (const MeasuredRun& run : runs) list.push_back(run.bundle.native());
-  return list;
-}
-
 }  // namespace
-
-std::string human_value(double value, const std::string& unit) {
-  const double size = std::abs(value);
-  if (unit == "bit/s" && value >= 0) return human_bitrate(value);
-  if (unit == "B" && value >= 0) return human_bytes(static_cast<std::uint64_t>(value));
-  if (unit == "s" && size > 0 && size < 1e-3) return fmt::format("{:.1f} us", value * 1e6);
-  if (unit == "s" && size > 0 && size < 1) return fmt::format("{:.2f} ms", value * 1e3);
-  return unit == "1" ? fmt::format("{:.4g}", value) : fmt::format("{:.4g} {}", value, unit);
-}
-
-std::string human_change(double difference, double base, const std::string& unit) {
-  if (base != 0) return fmt::format("{:+.1f} %", difference / std::abs(base) * 100);
-  return difference == 0 ? "0" : fmt::format("{:+.4g} {}", difference, unit);
-}
 
 std::string comparison_text(const Comparison& c) {
   std::string text = head(c) + "\n";
@@ -131,14 +100,14 @@ std::string comparison_text(const Comparison& c) {
 }
 
 std::string comparison_markdown(const Comparison& c) {
-  std::string text =
-      fmt::format("**{}**: {}\n\n{}\n\n", text_of(c.verdict), in_cell(c.reason), head(c));
-  if (!c.differences.empty())
+  std::string text = fmt::format("**{}**: {}\n\n{}\n\n", text_of(c.verdict), c.reason, head(c));
+  if (std::any_of(c.differences.begin(), c.differences.end(),
+                  [](const Difference& d) { return d.severity != Severity::cosmetic; }))
     text += "| difference | class | baseline | now |\n|---|---|---|---|\n";
   for (const Difference& d : c.differences)
     if (d.severity != Severity::cosmetic)
-      text += fmt::format("| `{}` | {} | {} | {} |\n", d.key, text_of(d.severity), in_cell(d.base),
-                          in_cell(d.fresh));
+      text += fmt::format("| `{}` | {} | {} | {} |\n", d.key, text_of(d.severity),
+                          markdown_cell(d.base), markdown_cell(d.fresh));
   if (!c.metrics.empty())
     text +=
         "\n| metric | baseline | now | shift | interval | p | Cliff's delta | trend |\n"
@@ -146,7 +115,8 @@ std::string comparison_markdown(const Comparison& c) {
   for (const MetricComparison& m : c.metrics) {
     const Decision& d = m.decision;
     if (!m.missing.empty())
-      text += fmt::format("| `{}` | | | | | | | not compared: {} |\n", m.name, in_cell(m.missing));
+      text += fmt::format("| `{}` | | | | | | | not compared: {} |\n", m.name,
+                          markdown_cell(m.missing));
     else
       text += fmt::format("| {0}`{1}`{0} | {2} | {3} | {4} | {5} | {6:.4f} | {7:+.2f} | {8} |\n",
                           m.is_judged ? "**" : "", m.name, human_value(d.base_median, m.unit),
@@ -185,8 +155,7 @@ ordered_json comparison_json(const Comparison& c) {
       {"bootstrap", {{"seed", kBootstrapSeed}, {"resamples", kResamples}}},
       {"base", bundles_json(c.base)},
       {"fresh", bundles_json(c.fresh)}};
-  j["differences"] = ordered_json::array();
-  for (const Difference& d : c.differences) j["differences"].push_back(difference_json(d));
+  j["differences"] = differences_json(c.differences);
   j["metrics"] = ordered_json::array();
   for (const MetricComparison& m : c.metrics) j["metrics"].push_back(metric_json(m));
   return j;
