@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "compare": {"base", "spec", "bundle", "analysis"},
     "report": {"base", "bundle", "analysis"},
     "live": {"base", "spec", "bundle", "probe", "analysis"},
-    "serve": {"base", "spec", "bundle", "report"},
+    "serve": {"base", "spec", "bundle", "compare", "report"},
     "run": {"base", "spec", "bundle", "lab", "analysis", "report"},
     "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "compare", "report", "live", "run",
             "serve"},

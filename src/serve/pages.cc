@@ -22,6 +22,10 @@ std::string index_page() {
   return page("trafficlab: results", {"text.js", "theme.js", "index.js"});
 }
 
+std::string compare_page() {
+  return page("trafficlab: comparison", {"text.js", "theme.js", "units.js", "compare.js"});
+}
+
 std::string live_page(const std::string& name) {
   return page(name + ": live", {"text.js", "theme.js", "units.js", "live.js"});
 }

@@ -13,6 +13,8 @@ inline constexpr const char* kPagePolicy =
 
 // The list of bundles.
 std::string index_page();
+// Runs against runs; which ones is in the query.
+std::string compare_page();
 // A run in progress; `name` is that of its folder.
 std::string live_page(const std::string& name);
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/errors.hh"
+#include "compare/comparison_report.hh"
 #include "serve/bundle_index.hh"
 #include "serve/live_watch.hh"
 #include "serve/pages.hh"
@@ -135,6 +136,8 @@ class ResultServer::Impl {
     if (in.path.size() > kMostPath) return refuse(out, 414, "this path is too long");
     if (in.path == "/") return show(out, index_page());
     if (in.path == "/api/bundles") return list(out);
+    if (in.path == "/compare") return show(out, compare_page());
+    if (in.path == "/api/compare") return send_comparison(in, out);
     if (const auto name = after(in.path, "/live/")) return show_live(out, *name);
     if (const auto name = after(in.path, "/api/live/")) return watch(out, *name);
     if (const auto path = after(in.path, "/bundle/")) return send_file(out, *path);
@@ -147,6 +150,31 @@ class ResultServer::Impl {
   }
 
   void list(Response& out) { out.set_content(index_.list().dump(), "application/json"); }
+
+  // The runs of one side; throws UsageError for what is no bundle here.
+  RunSet runs_of(const Request& in, const char* side) const {
+    std::vector<std::filesystem::path> paths;
+    for (std::size_t i = 0; i < in.get_param_value_count(side); ++i) {
+      const std::string name = in.get_param_value(side, i);
+      // Looked up by the kernel first, so that no link leads the comparison out of the results.
+      if (!ResultFolder::is_name(name) || !folder_.open(name + "/manifest.json") ||
+          !folder_.open(name + "/metrics.json"))
+        throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", name)};
+      paths.push_back(folder_.path() / name);
+    }
+    if (paths.empty()) throw UsageError{fmt::format("compare: no run as {}=NAME", side)};
+    return read_runs(paths);
+  }
+
+  void send_comparison(const Request& in, Response& out) const {
+    try {
+      out.set_content(
+          comparison_json(compare(runs_of(in, "base"), runs_of(in, "fresh"), {})).dump(),
+          "application/json");
+    } catch (const Error& e) {
+      refuse(out, 400, e.what());
+    }
+  }
 
   void show_live(Response& out, const std::string& name) {
     if (!ResultFolder::is_name(name)) return refuse(out, 404, "no such run");

@@ -80,6 +80,25 @@ test("a report opens from the list and draws inside its sandbox", async (browser
   await page.context().close();
 });
 
+test("two runs ticked in the list are compared: verdict, metrics, rates over each other", async (browser, url) => {
+  const page = await listed(browser, url);
+  const button = page.locator("#compare");
+  assert.ok(await button.isDisabled());
+  await page.getByLabel("made-2-100: baseline").check();
+  await page.getByLabel("made-4-600: now").check();
+  await button.click();
+  await page.waitForSelector("html[data-ready-ms]");
+  assert.match(await page.textContent(".verdict"), /inconclusive/);  // one run a side shows nothing
+  assert.ok(await page.locator("#metrics tbody tr").count() >= 1);
+  await page.waitForSelector("html[data-plotted='2']");
+  assert.strictEqual(await page.locator("#rates canvas").count(), 1);
+  assert.deepStrictEqual(page.complaints, []);
+  await page.goto(`${url}/compare?base=made-2-100&fresh=..%2F..`);
+  await page.waitForSelector("html[data-ready-ms]");
+  assert.match(await page.textContent("main"), /is no bundle with metrics here/);
+  await page.context().close();
+});
+
 test("a run is watched live: every bucket it shows is one of the bundle, and its report follows", async (browser, url, results) => {
   if (process.getuid() !== 0) throw new Skip("not root");
   const run = spawn(kProgram, ["run", "--engine", "netns", "--duration", "6", "--results", results, "--name", "watched"],

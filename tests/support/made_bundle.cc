@@ -94,7 +94,7 @@ json reconciliation_document(const std::string& verdict) {
 }
 
 json metrics_document() {
-  return {{"format", "trafficlab.metrics/1"},
+  return {{"schema", "trafficlab.metrics/1"},
           {"metrics",
            {{{"name", "goodput"},
              {"unit", "bit/s"},

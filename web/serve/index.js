@@ -2,7 +2,7 @@
 
 const kStates = ["all", "pass", "fail", "inconclusive", "running"];
 
-const list = {rows: [], text: "", state: "all"};
+const list = {rows: [], text: "", state: "all", base: new Set(), fresh: new Set()};
 
 function matches(row) {
   const state = row.state === "running" ? "running" : row.verdict;
@@ -26,12 +26,34 @@ function verdict(row) {
   return [h("span", {class: `pill ${word}`}, word), row.reason ? h("span", {class: "reason"}, row.reason) : null];
 }
 
+// A box that puts the run on one side of a comparison.
+function chooser(row, side, label) {
+  if (row.state === "running") return "";
+  return h("input", {type: "checkbox", "aria-label": `${row.name}: ${label}`, checked: list[side].has(row.name), change: event => {
+    if (event.target.checked) list[side].add(row.name);
+    else list[side].delete(row.name);
+    showButton();
+  }});
+}
+
+function showButton() {
+  const button = document.getElementById("compare");
+  button.disabled = list.base.size === 0 || list.fresh.size === 0;
+  button.textContent = button.disabled ? "Compare: tick a baseline and a run" : `Compare ${list.fresh.size} with ${list.base.size}`;
+}
+
+function openComparison() {
+  const query = new URLSearchParams();
+  for (const side of ["base", "fresh"]) for (const name of list[side]) query.append(side, name);
+  location.href = `/compare?${query}`;
+}
+
 function rowCells(row) {
-  return [link(row), row.started ? row.started.replace("T", " ").replace(/\.\d+Z$/, " UTC") : "–", verdict(row),
+  return [link(row), chooser(row, "base", "baseline"), chooser(row, "fresh", "now"), row.started ? row.started.replace("T", " ").replace(/\.\d+Z$/, " UTC") : "–", verdict(row),
     row.engine || "–", row.traffic || "–", typeof row.goodput_bps === "number" ? withPrefix(row.goodput_bps, "bit/s") : "–"];
 }
 
-const kColumns = [{name: "Run"}, {name: "Started", word: true}, {name: "Verdict"}, {name: "Engine"}, {name: "Traffic"},
+const kColumns = [{name: "Run"}, {name: "Baseline"}, {name: "Now"}, {name: "Started", word: true}, {name: "Verdict"}, {name: "Engine"}, {name: "Traffic"},
   {name: "Goodput", number: true}];
 
 function show() {
@@ -63,7 +85,8 @@ function filters() {
       h("label", {}, h("input", {type: "radio", name: "state", value: state, checked: state === list.state, change: () => {
         list.state = state;
         show();
-      }}), h("span", {}, state)))));
+      }}), h("span", {}, state)))),
+    h("button", {type: "button", id: "compare", disabled: true, click: openComparison}, "Compare: tick a baseline and a run"));
 }
 
 async function start() {
