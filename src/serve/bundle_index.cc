@@ -84,7 +84,7 @@ json BundleIndex::read_row(const std::string& name) const {
   try {
     const json& outcome = manifest.at("outcome");
     row["verdict"] = outcome.at("verdict");
-    row["reason"] = outcome.value("reason", "");
+    row["reason"] = outcome.at("reason").is_string() ? outcome.at("reason") : json("");
     row["started"] = manifest.value("started", "");
     row["engine"] = manifest.value("engine", json::object()).value("name", "");
     row["traffic"] = describe_traffic(

@@ -120,6 +120,9 @@ test("a run is watched live: every bucket it shows is one of the bundle, and its
     assert.ok(from + stretch.length <= counted.length, `a stretch of ${stretch.length} buckets is not in the bundle`);
     from += stretch.length;
   }
+  const row = (await (await fetch(`${url}/api/bundles`)).json()).find(one => one.name === bundleName);
+  assert.deepStrictEqual([row.verdict, row.reason, row.engine, row.traffic, row.has_report], ["pass", "", "netns", "TCP, 6s", true]);
+  assert.ok(row.goodput_bps > 0 && row.started.startsWith("20"));
   await page.getByRole("link", {name: "The run has ended: its report"}).click();
   await page.waitForSelector("html[data-ready-ms]");
   await page.context().close();
