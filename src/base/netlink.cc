@@ -105,6 +105,13 @@ void apply(Link& link, const rtattr& a) {
     case IFLA_STATS64:
       link.statistics = statistics_of(a);
       break;
+    case IFLA_XDP:
+      each_attribute(static_cast<const rtattr*>(RTA_DATA(&a)), RTA_PAYLOAD(&a),
+                     [&](const rtattr& inner) {
+                       if (inner.rta_type == IFLA_XDP_ATTACHED)
+                         link.has_xdp = value_of<std::uint8_t>(inner) != XDP_ATTACHED_NONE;
+                     });
+      break;
     case IFLA_LINKINFO:
       each_attribute(static_cast<const rtattr*>(RTA_DATA(&a)), RTA_PAYLOAD(&a),
                      [&](const rtattr& inner) {

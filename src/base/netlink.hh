@@ -28,6 +28,7 @@ struct Link {
   std::uint32_t mtu = 0;
   std::uint32_t gso_max_size = 0;
   bool is_up = false;
+  bool has_xdp = false;  // an XDP program is attached
   int peer_ifindex =
       0;  // IFLA_LINK: the other end of a veth (in its own namespace), 0 when there is none
   LinkStatistics statistics;

@@ -243,6 +243,13 @@ NamedDevice CounterKernel::name_device(const tl_device_key& key, std::uint32_t t
   return {value.series, (value.flags & TL_TAPPED) != 0};
 }
 
+std::vector<std::uint32_t> CounterKernel::lost_taps() const {
+  std::vector<std::uint32_t> series;
+  for (const CounterTap& tap : impl_->taps)
+    if (!tap.is_bound()) series.push_back(tap.series());
+  return series;
+}
+
 void CounterKernel::enable(bool on) { *impl_->enabled = on ? 1 : 0; }
 
 void CounterKernel::clear() {

@@ -66,6 +66,9 @@ class CounterKernel {
   // may not open packet sockets (CAP_NET_RAW); then the trace events count it. Its packets count in
   // port series when `counts_ports`. Only before enable(true).
   NamedDevice name_device(const tl_device_key& key, std::uint32_t type, bool counts_ports);
+  // Series whose taps lost their device. A device of the same name or number that came later is not
+  // counted.
+  [[nodiscard]] std::vector<std::uint32_t> lost_taps() const;
   // Opens or closes the gate of all hooks.
   void enable(bool on);
   // Zeroes everything counted. Only while disabled and after a grace period.

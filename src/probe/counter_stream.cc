@@ -9,6 +9,7 @@
 #include "base/privileges.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
+#include "probe/counter_gaps.hh"
 #include "probe/counter_points.hh"
 #include "probe/output_queue.hh"
 
@@ -34,7 +35,9 @@ class CounterStream {
   }
 
   ExitCode run() {
+    readings_.before_open = read_devices(points_);
     session_.start();
+    readings_.after_open = read_devices(points_);
     fmt::print(stderr, "counters: armed, {}\n",
                options_.duration ? "for " + format_duration(*options_.duration)
                                  : std::string{"until Ctrl-C"});
@@ -47,6 +50,7 @@ class CounterStream {
                std::min<std::chrono::nanoseconds>(kDrainStep, milliseconds{end.remaining_ms()})}))
       drain(
           queue, [&](const auto& keep) { session_.drain(keep); }, false);
+    readings_.before_close = read_devices(points_);
     session_.close();
     drain(
         queue, [&](const auto& keep) { session_.stop(keep); }, true);
@@ -132,10 +136,14 @@ class CounterStream {
         "events missed, {} gaps, {} rows not written\n",
         buckets_, format_duration(options_.interval), sum.rx_bytes, sum.rx_packets, sum.tx_bytes,
         sum.tx_packets, missed, overruns, queue.dropped_rows());
+    bool is_complete = missed == 0 && overruns == 0 && queue.dropped_rows() == 0;
+    for (const CounterGap& gap : find_gaps(points_, readings_, session_.kernel(), totals)) {
+      fmt::print(stderr, "counters: {}\n", gap.text);
+      is_complete = is_complete && !gap.is_missing;
+    }
     if (queue.error() == EPIPE) return ExitCode::pass;  // the reader has had enough
     if (queue.error() != 0) throw MachineError{"write the rows: " + errno_text(queue.error())};
-    return missed == 0 && overruns == 0 && queue.dropped_rows() == 0 ? ExitCode::pass
-                                                                     : ExitCode::inconclusive;
+    return is_complete ? ExitCode::pass : ExitCode::inconclusive;
   }
 
   StopSignals stop_;  // before any thread
@@ -143,6 +151,7 @@ class CounterStream {
   UniqueFd output_;
   std::vector<CounterPoint> points_;
   CounterSession session_;
+  DeviceReadings readings_;
   std::optional<RowWriter> writer_;
   std::uint64_t buckets_ = 0;
 };

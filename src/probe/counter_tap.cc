@@ -82,7 +82,15 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
   address.sll_ifindex = static_cast<int>(key.ifindex);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     throw_errno("bind a packet socket to", fmt::format("device {}", key.ifindex));
-  return CounterTap{std::move(program), std::move(socket)};
+  return CounterTap{std::move(program), std::move(socket), series.series};
+}
+
+bool CounterTap::is_bound() const {
+  sockaddr_ll address{};
+  socklen_t length = sizeof address;
+  // The kernel sets it to -1 (packet_notifier, net/packet/af_packet.c).
+  return ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+         address.sll_ifindex > 0;
 }
 
 }  // namespace tl

@@ -23,13 +23,18 @@ class CounterTap {
                                         std::uint32_t cpus, const tl_device_key& key,
                                         std::uint32_t type, const tl_device_series& series);
 
+  // False once its device was unregistered or moved to another namespace: it sees nothing more.
+  [[nodiscard]] bool is_bound() const;
+  [[nodiscard]] std::uint32_t series() const { return series_; }
+
  private:
   using Program = std::unique_ptr<counters_tap, void (*)(counters_tap*)>;
-  CounterTap(Program program, UniqueFd socket)
-      : program_{std::move(program)}, socket_{std::move(socket)} {}
+  CounterTap(Program program, UniqueFd socket, std::uint32_t series)
+      : program_{std::move(program)}, socket_{std::move(socket)}, series_{series} {}
 
   Program program_;
   UniqueFd socket_;
+  std::uint32_t series_;
 };
 
 }  // namespace tl

@@ -1,5 +1,5 @@
-// What was sent, what was refused and what went past the counters: identities with the statistics
-// of devices and queueing disciplines.
+// What was offered, sent and refused: identities with the statistics of devices and queueing
+// disciplines.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <poll.h>

@@ -18,6 +18,7 @@
 #include "base/fd.hh"
 #include "base/netlink.hh"
 #include "bundle/counter_csv.hh"
+#include "support/counters_process.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
@@ -27,53 +28,6 @@ using namespace tl::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// `trafficlab counters` as a child process that writes a CSV file.
-class Counters {
- public:
-  explicit Counters(const Argv& args) : child_{start(args)} {
-    REQUIRE(eventually([&] { return errors().find("armed") != std::string::npos; }, 10s));
-  }
-  [[nodiscard]] Child& child() { return child_; }
-  [[nodiscard]] std::string errors() const { return read_value(folder_.path() / "err"); }
-  [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "rows.csv"; }
-  ExitStatus end(int signal = SIGINT) {
-    child_.signal(signal);
-    return wait();
-  }
-  ExitStatus wait() {
-    const auto status = child_.wait(20s);
-    REQUIRE(status.has_value());
-    return *status;
-  }
-
- private:
-  Child start(const Argv& args) {
-    Argv argv{TL_PROGRAM, "counters"};
-    argv.insert(argv.end(), args.begin(), args.end());
-    argv.insert(argv.end(), {"--format", "csv", "--output", file().native()});
-    const UniqueFd err = open_fd(folder_.path() / "err", O_WRONLY | O_CREAT | O_APPEND);
-    ChildOptions options;
-    options.stderr_fd = err.get();
-    return Child{argv, options};
-  }
-  TemporaryFolder folder_;
-  Child child_;
-};
-
-struct Sums {
-  std::map<std::string, CounterValues> series;
-  std::map<std::string, std::vector<std::int64_t>> times_ns;
-};
-
-Sums sums_of(const std::filesystem::path& file) {
-  Sums sums;
-  each_counter_row(file, [&](const CounterRow& row) {
-    sums.series[std::string{row.series}] += row.values;
-    sums.times_ns[std::string{row.series}].push_back(row.time_ns);
-  });
-  return sums;
-}
 
 // Every series has the same rows, one interval apart.
 void check_dense(const Sums& sums, std::int64_t interval_ns) {
@@ -138,18 +92,6 @@ class Load {
  private:
   std::vector<std::jthread> threads_;
 };
-
-Argv points(const VethPair& pair, const Argv& more) {
-  Argv args = more;
-  args.insert(args.end(),
-              {"--netns", path_of(pair.left), "--netns", path_of(pair.right), "-i", "eth0"});
-  return args;
-}
-
-std::string last_part(const NetNs& netns) {
-  const std::string path = path_of(netns);
-  return path.substr(path.rfind('/') + 1);
-}
 
 }  // namespace
 

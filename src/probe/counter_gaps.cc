@@ -1,0 +1,96 @@
+#include "probe/counter_gaps.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tl {
+namespace {
+
+// More than the queue of any driver holds.
+constexpr std::uint64_t kMostInFlight = 16'384;
+
+const Link* find(const std::vector<Link>& links, int ifindex) {
+  const auto found = std::find_if(links.begin(), links.end(),
+                                  [&](const Link& link) { return link.ifindex == ifindex; });
+  return found == links.end() ? nullptr : &*found;
+}
+
+std::uint64_t sent_unseen(const Link* before, const Link& opened, const Link& closing,
+                          const CounterValues& counted) {
+  const bool was_quiet = before != nullptr && before->statistics == opened.statistics;
+  const std::uint64_t sent = closing.statistics.tx_packets - opened.statistics.tx_packets;
+  const std::uint64_t possible = counted.tx_wire_packets + (was_quiet ? 0 : kMostInFlight);
+  return sent > possible ? sent - possible : 0;
+}
+
+class Finder {
+ public:
+  Finder(const CounterKernel& kernel, const std::vector<CounterValues>& totals)
+      : lost_{kernel.lost_taps()}, totals_{totals}, counts_all_{kernel.layout().count_unknown} {}
+
+  void watched(const CounterPoint& point, std::size_t i, const Link* before, const Link* opened,
+               const Link* closing) {
+    const Link& named = point.devices_before[i];
+    const std::string name = point.service + " " + named.name;
+    if (opened == nullptr || closing == nullptr)
+      return note(name + ": went away; counted until then");
+    if (std::find(lost_.begin(), lost_.end(), point.series[i]) != lost_.end())
+      return missing(name + ": was taken away and came back; not counted since");
+    if (closing->has_xdp)
+      note(name + ": has an XDP program; what that drops or redirects is not counted");
+    if (point.series[i] == TL_SERIES_OTHER) return;
+    const std::uint64_t unseen =
+        sent_unseen(before, *opened, *closing, totals_.at(point.series[i]));
+    if (unseen != 0)
+      missing(
+          fmt::format("{}: sent at least {} packets that passed no queue and were not counted "
+                      "(PACKET_QDISC_BYPASS, AF_XDP, XDP, pktgen)",
+                      name, unseen));
+  }
+
+  void unwatched(const CounterPoint& point, const Link& link) {
+    if (counts_all_ || link.statistics == LinkStatistics{}) return;
+    missing(fmt::format("{} {}: appeared while counting; not counted", point.service, link.name));
+  }
+
+  std::vector<CounterGap> gaps;
+
+ private:
+  void note(std::string text) { gaps.push_back({std::move(text), false}); }
+  void missing(std::string text) { gaps.push_back({std::move(text), true}); }
+
+  std::vector<std::uint32_t> lost_;
+  const std::vector<CounterValues>& totals_;
+  bool counts_all_;
+};
+
+}  // namespace
+
+DeviceReading read_devices(const std::vector<CounterPoint>& points) {
+  DeviceReading reading;
+  for (const CounterPoint& point : points) reading.push_back(point.read_devices());
+  return reading;
+}
+
+std::vector<CounterGap> find_gaps(const std::vector<CounterPoint>& points,
+                                  const DeviceReadings& readings, const CounterKernel& kernel,
+                                  const std::vector<CounterValues>& totals) {
+  Finder finder{kernel, totals};
+  for (std::size_t p = 0; p < points.size(); ++p) {
+    const CounterPoint& point = points[p];
+    const auto &before = readings.before_open[p], &opened = readings.after_open[p],
+               &closing = readings.before_close[p];
+    for (std::size_t i = 0; i < point.series.size(); ++i) {
+      const int ifindex = point.devices_before[i].ifindex;
+      finder.watched(point, i, find(before, ifindex), find(opened, ifindex),
+                     find(closing, ifindex));
+    }
+    if (point.devices_before.size() < before.size()) continue;  // only some were wanted
+    for (const Link& link : closing)
+      if (find(opened, link.ifindex) == nullptr) finder.unwatched(point, link);
+  }
+  return finder.gaps;
+}
+
+}  // namespace tl
