@@ -16,6 +16,11 @@ const Link* find(const std::vector<Link>& links, int ifindex) {
   return found == links.end() ? nullptr : &*found;
 }
 
+bool wants(const CounterPoint& point, const std::string& device) {
+  return std::any_of(point.devices_before.begin(), point.devices_before.end(),
+                     [&](const Link& link) { return link.name == device; });
+}
+
 std::uint64_t sent_unseen(const Link* before, const Link& opened, const Link& closing,
                           const CounterValues& counted) {
   const bool was_quiet = before != nullptr && before->statistics == opened.statistics;
@@ -86,9 +91,10 @@ std::vector<CounterGap> find_gaps(const std::vector<CounterPoint>& points,
       finder.watched(point, i, find(before, ifindex), find(opened, ifindex),
                      find(closing, ifindex));
     }
-    if (point.devices_before.size() < before.size()) continue;  // only some were wanted
+    const bool wants_all = point.devices_before.size() >= before.size();
     for (const Link& link : closing)
-      if (find(opened, link.ifindex) == nullptr) finder.unwatched(point, link);
+      if (find(opened, link.ifindex) == nullptr && (wants_all || wants(point, link.name)))
+        finder.unwatched(point, link);
   }
   return finder.gaps;
 }

@@ -64,6 +64,26 @@ std::uint32_t Counting::series(const std::string& netns, const std::string& devi
   return 0;
 }
 
+CounterValues frames(std::uint64_t rx, std::uint64_t tx, std::uint64_t frame_bytes) {
+  return {.rx_bytes = rx * frame_bytes,
+          .rx_packets = rx,
+          .tx_bytes = tx * frame_bytes,
+          .tx_packets = tx,
+          .rx_wire_bytes = rx * frame_bytes,
+          .rx_wire_packets = rx,
+          .tx_wire_bytes = tx * frame_bytes,
+          .tx_wire_packets = tx};
+}
+
+void check_statistics(const NetNs& netns, const std::string& device, const CounterValues& counted) {
+  CAPTURE(device);
+  const LinkStatistics s = statistics(netns, device);
+  CHECK(s.rx_packets == counted.rx_packets);
+  CHECK(s.rx_bytes == counted.rx_bytes);
+  CHECK(s.tx_packets == counted.tx_packets);
+  CHECK(s.tx_bytes == counted.tx_bytes);
+}
+
 LinkStatistics statistics(const NetNs& netns, const std::string& device) {
   for (const Link& link : netns.run([] { return list_links(); }))
     if (link.name == device) return link.statistics;

@@ -48,7 +48,15 @@ class Counting {
   std::vector<Bucket> buckets_;
 };
 
+// Datagrams of which tests send many: payload, and the frame it makes.
+constexpr std::uint32_t kPayload = 100;
+constexpr std::uint64_t kFrame = 14 + 20 + 8 + kPayload;
+// So many frames into and out of a device, to which no offload applies.
+CounterValues frames(std::uint64_t rx, std::uint64_t tx, std::uint64_t frame_bytes = kFrame);
+
 // The kernel's own statistics of a device; fails the test when it is not there.
 LinkStatistics statistics(const NetNs& netns, const std::string& device);
+// Checks that a device that was quiet before says the same.
+void check_statistics(const NetNs& netns, const std::string& device, const CounterValues& counted);
 
 }  // namespace tl::test

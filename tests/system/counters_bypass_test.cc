@@ -26,8 +26,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint16_t kPort = 9000;
-constexpr std::uint32_t kPayload = 100;
-constexpr std::uint64_t kFrame = kHeaderBytes + kPayload;
 constexpr const char* kRight = "198.18.0.2";
 
 // A frame of kFrame bytes from the left end to the right end, of a protocol that nobody takes.

@@ -20,8 +20,6 @@ using namespace tl::test;
 namespace {
 
 constexpr std::uint16_t kPort = 9000;
-constexpr std::uint32_t kPayload = 100;
-constexpr std::uint64_t kFrame = kHeaderBytes + kPayload;
 constexpr const char* kRight = "198.18.0.2";
 
 // How the product judges the packets that were counted: by the identities of a bundle that holds

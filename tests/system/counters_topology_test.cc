@@ -14,30 +14,6 @@ using namespace tl::test;
 namespace {
 
 constexpr std::uint16_t kPort = 9000;
-constexpr std::uint32_t kPayload = 100;
-constexpr std::uint64_t kFrame = kHeaderBytes + kPayload;
-
-// So many frames of kFrame bytes out of and into a device, to which no offload applies.
-CounterValues frames(std::uint64_t rx, std::uint64_t tx) {
-  return {.rx_bytes = rx * kFrame,
-          .rx_packets = rx,
-          .tx_bytes = tx * kFrame,
-          .tx_packets = tx,
-          .rx_wire_bytes = rx * kFrame,
-          .rx_wire_packets = rx,
-          .tx_wire_bytes = tx * kFrame,
-          .tx_wire_packets = tx};
-}
-
-// The driver's own account of a veth device that was quiet before.
-void check_statistics(const NetNs& netns, const std::string& device, const CounterValues& counted) {
-  CAPTURE(device);
-  const LinkStatistics s = statistics(netns, device);
-  CHECK(s.rx_packets == counted.rx_packets);
-  CHECK(s.rx_bytes == counted.rx_bytes);
-  CHECK(s.tx_packets == counted.tx_packets);
-  CHECK(s.tx_bytes == counted.tx_bytes);
-}
 
 }  // namespace
 
