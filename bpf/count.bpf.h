@@ -12,6 +12,7 @@
 #include "parse.bpf.h"
 
 #define ETH_HLEN 14U
+#define VLAN_HLEN 4U
 
 /* Set before loading; constants for the verifier, which removes the branches they rule out. */
 const volatile __u64 tl_interval_ns = 10000000;
@@ -107,7 +108,8 @@ static __always_inline void add(void *block, void *totals, __u32 series, __u32 e
 	total->wire_bytes += a->wire_bytes;
 }
 
-/* Counts after segmentation, as the wire would carry them: each segment repeats the headers (qdisc_pkt_len_init). */
+/* Counts after segmentation, as the wire would carry them: each segment repeats the headers (qdisc_pkt_len_init).
+ * `link_header`: bytes in front of the network header, with a VLAN tag that the packet carries beside its bytes. */
 static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segments, __u32 link_header, struct amount *a)
 {
 	a->wire_bytes = a->bytes;
@@ -119,22 +121,28 @@ static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segment
 	if (TL_LOAD(packet, 0, bytes, sizeof(bytes)) != 0)
 		return;
 	int is_ipv4 = (bytes[0] >> 4) == 4;
-	__u32 headers = is_ipv4 ? (__u32)(bytes[0] & 0x0f) * 4 : 40;
+	__u32 network = is_ipv4 ? (__u32)(bytes[0] & 0x0f) * 4 : 40;
 	__u8 protocol = is_ipv4 ? bytes[9] : bytes[6];
+	/* BIG TCP: over 64 KiB the length is in a jumbo payload option (RFC 2675), which no segment carries. */
+	__u32 jumbo = 0;
+	if (!is_ipv4 && protocol == 0 && bytes[4] == 0 && bytes[5] == 0) {
+		jumbo = 8;
+		TL_LOAD(packet, network, &protocol, 1);
+	}
+	__u32 headers = link_header + network;
 	if (protocol == 6) {
 		__u8 offset_byte = 0;
-		TL_LOAD(packet, headers + 12, &offset_byte, 1);
+		TL_LOAD(packet, network + jumbo + 12, &offset_byte, 1);
 		headers += (__u32)(offset_byte >> 4) * 4;
 	} else {
 		headers += 8;
 	}
-	headers += link_header;
-	if (segments == 0 && a->bytes > headers)
-		segments = ((__u32)a->bytes - headers + gso_size - 1) / gso_size;
+	if (segments == 0 && a->bytes > headers + jumbo)
+		segments = ((__u32)a->bytes - headers - jumbo + gso_size - 1) / gso_size;
 	if (segments == 0)
 		return;
 	a->wire_packets = segments;
-	a->wire_bytes = a->bytes + (__u64)(segments - 1) * headers;
+	a->wire_bytes = a->bytes - jumbo + (__u64)(segments - 1) * headers;
 }
 
 /* Adds to the port series; `header` holds `length` bytes from the network header on. */

@@ -135,6 +135,15 @@ static __always_inline void add_ports_of(struct sk_buff *skb, void *block, void 
 	add_ports(header, length, ethertype, block, totals, epoch, is_rx, a);
 }
 
+/* Bytes of a VLAN tag that the packet carries beside its bytes. */
+static __always_inline __u32 tag_beside(struct sk_buff *skb)
+{
+	if (bpf_core_field_exists(skb->vlan_all))
+		return GET(skb, vlan_all) ? VLAN_HLEN : 0;
+	struct sk_buff___before_6_2 *older = (void *)skb;
+	return BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present) ? VLAN_HLEN : 0;
+}
+
 /* `skip`: flags of device series that another program counts at this place. */
 static __always_inline int count(struct sk_buff *skb, struct net_device *device, struct hook_maps maps, int is_rx,
 				 __u32 skip)
@@ -151,7 +160,8 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
 	__u32 link_header = is_rx ? (__u32)(GET(skb, data) - (GET(skb, head) + GET(skb, mac_header)))
 				  : header_of_type(GET(device, type));
-	struct amount a = {1, 1, GET(skb, len), 0};
+	__u32 tag = tag_beside(skb);
+	struct amount a = {1, 1, GET(skb, len) + tag, 0};
 	if (is_rx)
 		a.bytes += link_header;
 	struct {
@@ -159,7 +169,8 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 	} gso = {0, 0};
 	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
 	bpf_core_read(&gso, sizeof(gso), &shared->gso_size);
-	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments, link_header, &a);
+	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments,
+		 link_header + tag, &a);
 	add(place.block, place.totals, series.series, place.epoch, &a);
 	if (tl_ports && (series.flags & TL_COUNTS_PORTS))
 		add_ports_of(skb, place.block, place.totals, place.epoch, is_rx, link_header, &a);

@@ -43,8 +43,10 @@ static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, 
 	struct place place = place_of(maps, bpf_get_smp_processor_id());
 	if (!place.block || !place.totals)
 		return;
-	struct amount a = {1, 1, skb->len, 0};
-	set_wire(skb, skb->gso_size, skb->gso_segs, tl_tap_link_header, &a);
+	/* The kernel keeps a VLAN tag beside the packet; on the way in it has taken it out of the frame by now. */
+	__u32 tag = skb->vlan_present ? VLAN_HLEN : 0;
+	struct amount a = {1, 1, skb->len + tag, 0};
+	set_wire(skb, skb->gso_size, skb->gso_segs, tl_tap_link_header + tag, &a);
 	add(place.block, place.totals, tl_tap_series, place.epoch, &a);
 	if (tl_ports && (tl_tap_flags & TL_COUNTS_PORTS))
 		add_ports_of(skb, &place, is_rx, &a);

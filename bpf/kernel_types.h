@@ -31,10 +31,15 @@ struct sk_buff {
 	struct net_device *dev;
 	unsigned int len, data_len;
 	__be16 protocol;
+	__u32 vlan_all; /* since 6.2; not 0 when there is a VLAN tag beside the packet */
 	__u16 mac_header;
 	unsigned char *head, *data;
 	unsigned int end; /* an offset from head on 64-bit kernels */
 	char cb[48];      /* at the qdisc: struct qdisc_skb_cb, whose first word is pkt_len (wire length) */
+};
+
+struct sk_buff___before_6_2 {
+	__u8 vlan_present : 1;
 };
 
 struct skb_shared_info {
