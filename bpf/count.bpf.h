@@ -158,8 +158,14 @@ static __always_inline void add_ports(const __u8 *header, __u32 length, __u16 et
 	struct tl_port_table *table = bpf_map_lookup_elem(&port_table, &zero);
 	if (!table)
 		return;
-	__u16 local = is_rx ? ports.destination : ports.source;
-	__u16 remote = is_rx ? ports.source : ports.destination;
+	__u32 local = is_rx ? ports.destination : ports.source;
+	__u32 remote = is_rx ? ports.source : ports.destination;
+	/* Two bytes joined by `|` have no bounds for the verifier of 6.1; the compiler, which knows them, would leave out
+	 * the masks. */
+	barrier_var(local);
+	barrier_var(remote);
+	local &= 0xffff;
+	remote &= 0xffff;
 	__u32 index = table->index[local];
 	if (index)
 		add(block, totals, tl_device_series + (index - 1) * TL_PORT_SIDES, epoch, a);

@@ -24,7 +24,8 @@ static __always_inline void add_ports_of(struct __sk_buff *skb, const struct pla
 {
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u16 ethertype = bpf_ntohs((__u16)skb->protocol);
-	__u32 length = skb->len > tl_tap_link_header ? skb->len - tl_tap_link_header : 0;
+	/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
+	__u64 length = skb->len > tl_tap_link_header ? skb->len - tl_tap_link_header : 0;
 	if (length > TL_HEADER_BYTES)
 		length = TL_HEADER_BYTES;
 	if (!is_rx && tl_tap_link_header == ETH_HLEN) { /* the protocol field of raw senders may be 0 */
@@ -34,8 +35,8 @@ static __always_inline void add_ports_of(struct __sk_buff *skb, const struct pla
 	}
 	barrier_var(length);
 	if (length > 0 && length <= TL_HEADER_BYTES)
-		bpf_skb_load_bytes(skb, tl_tap_link_header, header, length);
-	add_ports(header, length, ethertype, place->block, place->totals, place->epoch, is_rx, a);
+		bpf_skb_load_bytes(skb, tl_tap_link_header, header, (__u32)length);
+	add_ports(header, (__u32)length, ethertype, place->block, place->totals, place->epoch, is_rx, a);
 }
 
 static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, int is_rx)

@@ -9,6 +9,10 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
+/* Hides from the compiler what it knows of a number. It would leave out the comparison that shows the verifier of 6.1
+ * the number's bounds, or make it on a copy, whose bounds that verifier does not carry over. */
+#define TL_OPAQUE(number) __asm__ __volatile__("" : "+r"(number))
+
 #define TL_HEADER_BYTES 128U /* of the packet that are looked at, from its network header on */
 
 enum tl_parse_status {
@@ -41,6 +45,7 @@ static __always_inline void tl_read_ports(const __u8 *bytes, __u32 length, __u32
 		found->status = TL_NO_PORTS;
 		return;
 	}
+	TL_OPAQUE(offset);
 	if (offset > TL_HEADER_BYTES - 4 || offset + 4 > length)
 		return;
 	found->source = tl_be16(bytes + offset);
@@ -73,6 +78,7 @@ static __always_inline void tl_parse_ipv6(const __u8 *bytes, __u32 length, __u32
 	offset += 40;
 	for (int depth = 0; depth < 8; depth++) {
 		__u32 size;
+		TL_OPAQUE(offset);
 		if (offset > TL_HEADER_BYTES - 8)
 			return;
 		if (next == 0 || next == 43 || next == 60 || next == 135 || next == 139 || next == 140) {

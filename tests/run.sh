@@ -93,6 +93,7 @@ beside_pid=$!
 if wants system; then
   if [ "$(id -u)" -eq 0 ]; then
     suite "system tests" build/release/tests/system_tests
+    suite "counters on other kernels" tests/kernels.sh build/release
   else
     record skipped 0 "system tests" "not root"
   fi

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <variant>
 
@@ -35,14 +37,28 @@ std::string& last_libbpf_message() {
   return message;
 }
 
+// What the verifier objected to: the last line of its log before the closing statistics.
+std::string verifier_objection(const std::string& text) {
+  const std::size_t end = text.rfind("\nprocessed ");
+  if (end == std::string::npos || text.find("PROG LOAD LOG") == std::string::npos) return {};
+  const std::size_t begin = text.rfind('\n', end - 1) + 1;  // npos + 1 is the text's begin
+  return "the verifier says: " + text.substr(begin, end - begin);
+}
+
 int keep_message(libbpf_print_level level, const char* format, va_list arguments) {
   if (level != LIBBPF_WARN) return 0;
-  std::array<char, 512> text{};
-  const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
-  std::string line{text.data(),
-                   std::min(static_cast<std::size_t>(std::max(length, 0)), text.size() - 1)};
-  while (!line.empty() && line.back() == '\n') line.pop_back();
-  if (!line.empty()) last_libbpf_message() = line;
+  char* formatted = nullptr;
+  const int length = ::vasprintf(&formatted, format, arguments);
+  if (length < 0) return 0;
+  std::string text{formatted, static_cast<std::size_t>(length)};
+  std::free(formatted);
+  std::string& kept = last_libbpf_message();
+  if (const std::string objection = verifier_objection(text); !objection.empty()) {
+    kept = objection;
+  } else if (!kept.starts_with("the verifier")) {  // "failed to load" follows, which says less
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    if (!text.empty()) kept = text;
+  }
   return length;
 }
 
@@ -198,6 +214,7 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
   require_counter_privileges();
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   libbpf_set_print(keep_message);
+  last_libbpf_message().clear();
   Impl& impl = *impl_;
   impl.layout = layout;
   impl.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());

@@ -93,6 +93,14 @@ class Load {
   std::vector<std::jthread> threads_;
 };
 
+std::uint64_t received(const NetNs& netns) {
+  return netns.run([] {
+    for (const Link& link : list_links())
+      if (link.name == "eth0") return link.statistics.rx_packets;
+    return std::uint64_t{0};
+  });
+}
+
 }  // namespace
 
 TEST_CASE("T20 T21 UDP of every size: both sides and both directions equal arithmetic") {
@@ -104,6 +112,8 @@ TEST_CASE("T20 T21 UDP of every size: both sides and both directions equal arith
     sender.send(10);
     packets += 10;
     bytes += 10 * (kHeaderBytes + payload);
+    // Before the sink closes: what comes later would be answered with ICMP.
+    REQUIRE(eventually([&] { return received(pair.right) == packets; }, 10s));
   }
   CHECK(counters.end().ok());
   const Sums sums = sums_of(counters.file());
