@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "base/errors.hh"
-#include "base/fd.hh"
 
 namespace tl::live {
 namespace {
@@ -126,17 +125,6 @@ std::string one_line(std::string text) {
 }
 
 }  // namespace
-
-Secret Secret::from_file(const std::string& path) {
-  const std::string content = read_file(path);
-  return Secret{content.substr(0, content.find_first_of("\r\n"))};
-}
-
-Secret Secret::from_environment(const std::string& variable) {
-  const char* value = std::getenv(variable.c_str());
-  if (value == nullptr) throw UsageError{fmt::format("read secret: ${} is not set", variable)};
-  return Secret{value};
-}
 
 Pushgateway::Pushgateway(PushOptions options) : options_{std::move(options)} {
   const Url url = parse_url(options_.url);
