@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/errors.hh"
+#include "base/http.hh"
 #include "live/exposition.hh"
 
 namespace tl::live {
@@ -38,17 +39,17 @@ std::string write_path(const InfluxTarget& t) {
   const char* precision = precision_word(t.version, t.precision);
   switch (t.version) {
     case InfluxVersion::v2:
-      return fmt::format("/api/v2/write?org={}&bucket={}&precision={}", percent_encoded(t.org),
-                         percent_encoded(t.bucket), precision);
+      return fmt::format("/api/v2/write?org={}&bucket={}&precision={}", url_encoded(t.org),
+                         url_encoded(t.bucket), precision);
     case InfluxVersion::v3:
       return fmt::format("/api/v3/write_lp?db={}&precision={}&accept_partial=true",
-                         percent_encoded(t.database.empty() ? t.bucket : t.database), precision);
+                         url_encoded(t.database.empty() ? t.bucket : t.database), precision);
     case InfluxVersion::automatic:
     case InfluxVersion::v1:
       break;
   }
-  return fmt::format("/write?db={}{}&precision={}", percent_encoded(t.database),
-                     t.retention_policy.empty() ? "" : "&rp=" + percent_encoded(t.retention_policy),
+  return fmt::format("/write?db={}{}&precision={}", url_encoded(t.database),
+                     t.retention_policy.empty() ? "" : "&rp=" + url_encoded(t.retention_policy),
                      precision);
 }
 
@@ -144,7 +145,8 @@ Verdict judge(const WebResponse& response) {
   const int status = response.status;
   if (status >= 200 && status < 300) return Verdict::accepted;
   if (status == 413) return Verdict::too_large;
-  if (status == 401 || status == 403 || status == 407) return Verdict::denied;
+  // 404: the database or bucket is missing, and may be made while the points wait.
+  if (status == 401 || status == 403 || status == 404 || status == 407) return Verdict::denied;
   if (status >= 300 && status < 400) return Verdict::denied;  // the address is another one
   if (status == 408 || status == 429 || status >= 500 || status == 0) return Verdict::retry;
   return Verdict::rejected;

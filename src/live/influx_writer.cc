@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/errors.hh"
+
 namespace tl::live {
 
 InfluxWriter::InfluxWriter(InfluxTarget target, WriterLimits limits,
@@ -78,11 +80,18 @@ bool InfluxWriter::load_batch(std::int64_t now_ns, bool flush,
 
 bool InfluxWriter::find_version(std::int64_t now_ns) {
   if (target_.version != InfluxVersion::automatic) return true;
-  std::string error;
-  target_.version = detect_version(target_, exchange_, error);
-  if (target_.version != InfluxVersion::automatic) return true;
   WebResponse failure;
-  failure.error = error;
+  InfluxTarget found = target_;
+  found.version = detect_version(target_, exchange_, failure.error);
+  if (found.version != InfluxVersion::automatic) {
+    try {
+      check_influx_target(found);
+      target_ = std::move(found);
+      return true;
+    } catch (const UsageError& lacking) {  // the server may be replaced; the points wait
+      failure.error = lacking.what();
+    }
+  }
   put_off(now_ns, 0, failure);
   return false;
 }

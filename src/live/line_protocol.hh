@@ -1,6 +1,6 @@
 // InfluxDB line protocol: one point to one line that InfluxDB 1.x, 2.x and 3.x all read back as the
 // same point, or a reason why not. What a server would silently lose or store as something else
-// (docs/telemetry-qos.md, "Line protocol") never leaves the program.
+// (docs/influx.md, "Line protocol") never leaves the program.
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,7 @@ std::unique_ptr<PointQueue> memory_queue(std::uint64_t most_bytes);
 // A folder of segment files. push() has written and synced (fdatasync) the record when it returns:
 // it survives SIGKILL at any moment, and a power cut as far as the disk keeps its word. What was
 // popped may be delivered again after a crash (at least once); points with their time stamps make
-// that harmless. File format: docs/telemetry-qos.md. Throws MachineError when the folder cannot be
+// that harmless. File format: docs/influx.md. Throws MachineError when the folder cannot be
 // used, also because another process uses it.
 std::unique_ptr<PointQueue> disk_queue(const std::filesystem::path& folder,
                                        std::uint64_t most_bytes);

@@ -1,6 +1,5 @@
 #include "live/pushgateway.hh"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -10,30 +9,20 @@
 #include <thread>
 
 #include "base/errors.hh"
+#include "live/curl_owner.hh"
 
 namespace tl::live {
 namespace {
 
-template <auto free>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    free(object);
-  }
-};
-using Url = std::unique_ptr<CURLU, Free<curl_url_cleanup>>;
-using Easy = std::unique_ptr<CURL, Free<curl_easy_cleanup>>;
-using Headers = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
-
-std::string url_part(const Url& url, CURLUPart part, unsigned flags = 0) {
+std::string url_part(const CurlUrl& url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (::curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return "";
-  const std::unique_ptr<char, Free<curl_free>> owner{text};
+  const CurlText owner{text};
   return text;
 }
 
-Url parse_url(const std::string& text) {
-  Url url{::curl_url()};
+CurlUrl parse_url(const std::string& text) {
+  CurlUrl url{::curl_url()};
   // A text that does not parse is not repeated: it may hold a password.
   if (!url || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
     throw UsageError{"push: the URL is not http(s)://HOST[:PORT]"};
@@ -90,11 +79,11 @@ void set_credentials(CURL* curl, const PushOptions& options) {
 Answer perform(const PushOptions& options, const std::string& target, const char* method,
                const std::string& body) {
   Answer answer;
-  const Easy curl{::curl_easy_init()};
+  const CurlEasy curl{::curl_easy_init()};
   if (!curl) throw MachineError{"push: libcurl does not start"};
   // "Expect" would cost a round trip before each body.
   const std::string type = fmt::format("Content-Type: {}", content_type(options.format));
-  Headers headers{::curl_slist_append(nullptr, "Expect:")};
+  CurlHeaders headers{::curl_slist_append(nullptr, "Expect:")};
   headers.reset(::curl_slist_append(headers.release(), type.c_str()));
   char reason[CURL_ERROR_SIZE] = "";
   CURL* const c = curl.get();
@@ -127,7 +116,7 @@ std::string one_line(std::string text) {
 }  // namespace
 
 Pushgateway::Pushgateway(PushOptions options) : options_{std::move(options)} {
-  const Url url = parse_url(options_.url);
+  const CurlUrl url = parse_url(options_.url);
   if (options_.format == Format::openmetrics)
     throw UsageError{"push: a Pushgateway takes text or protobuf, not OpenMetrics"};
   if (options_.instance_by_address) {

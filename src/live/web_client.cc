@@ -1,35 +1,26 @@
 #include "live/web_client.hh"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/errors.hh"
+#include "live/curl_owner.hh"
 
 namespace tl::live {
 namespace {
 
 constexpr std::size_t kLargestBody = 64ULL << 20;
 
-template <auto free>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    free(object);
-  }
-};
-using Headers = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
-
-extern "C" std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
   auto& body = static_cast<WebResponse*>(to)->body;
   if (body.size() + size * count > kLargestBody) return 0;  // curl reports it as a write error
   body.append(data, size * count);
   return size * count;
 }
 
-extern "C" std::size_t take_header(char* data, std::size_t size, std::size_t count, void* to) {
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* to) {
   auto& response = *static_cast<WebResponse*>(to);
   const std::string line{data, size * count};
   const std::size_t colon = line.find(':');
@@ -45,8 +36,8 @@ extern "C" std::size_t take_header(char* data, std::size_t size, std::size_t cou
   return size * count;
 }
 
-Headers header_list(const WebRequest& request) {
-  Headers list{::curl_slist_append(nullptr, "Expect:")};  // it would cost a round trip
+CurlHeaders header_list(const WebRequest& request) {
+  CurlHeaders list{::curl_slist_append(nullptr, "Expect:")};  // it would cost a round trip
   for (const auto& [name, value] : request.headers) {
     const std::string line = name + ": " + value;
     list.reset(::curl_slist_append(list.release(), line.c_str()));
@@ -91,7 +82,7 @@ std::string WebResponse::header(const std::string& name) const {
 }
 
 struct WebClient::Impl {
-  std::unique_ptr<CURL, Free<curl_easy_cleanup>> curl;
+  CurlEasy curl;
 };
 
 WebClient::WebClient() : impl_{std::make_unique<Impl>()} {
@@ -107,7 +98,7 @@ WebResponse WebClient::send(const WebRequest& request) {
   WebResponse response;
   CURL* const c = impl_->curl.get();
   std::array<char, CURL_ERROR_SIZE> reason{};
-  const Headers headers = header_list(request);
+  const CurlHeaders headers = header_list(request);
   ::curl_easy_reset(c);  // options go, the connection stays
   set_options(c, request);
   ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
@@ -131,30 +122,15 @@ WebResponse WebClient::send(const WebRequest& request) {
   return response;
 }
 
-std::string percent_encoded(const std::string& text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') ||
-                          std::string_view{"-._~"}.find(c) != std::string_view::npos;
-    if (is_plain) {
-      encoded += c;
-    } else {
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return encoded;
-}
-
 std::string checked_host(const std::string& text, const std::string& what) {
-  const std::unique_ptr<CURLU, Free<curl_url_cleanup>> url{::curl_url()};
+  const CurlUrl url{::curl_url()};
   // A text that does not parse is not repeated: it may hold a password.
   if (!url || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
     throw UsageError{what + ": the URL is not http(s)://HOST[:PORT][/PATH]"};
   const auto part = [&](CURLUPart which) -> std::string {
     char* value = nullptr;
     if (::curl_url_get(url.get(), which, &value, 0) != CURLUE_OK) return "";
-    const std::unique_ptr<char, Free<curl_free>> owner{value};
+    const CurlText owner{value};
     return value;
   };
   if (!part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty())

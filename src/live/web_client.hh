@@ -55,8 +55,6 @@ class WebClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// Percent-encoding of all but unreserved characters (RFC 3986, 2.3).
-std::string percent_encoded(const std::string& text);
 // The host of a URL without brackets, or empty. Throws UsageError for credentials in the URL and
 // for other schemes than http and https; `what` names the setting.
 std::string checked_host(const std::string& url, const std::string& what);
