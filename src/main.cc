@@ -1,4 +1,7 @@
 // The program's table of contents: every subcommand, and the only catch.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <array>
 #include <cstdio>
 #include <string_view>
@@ -23,6 +26,7 @@ constexpr std::array kCommands{
     Command{"counters", "exact in-kernel traffic counters", tl::command_counters},
     Command{"capture", "live capture with an exact account", tl::command_capture},
     Command{"export", "Prometheus exporter: pings, devices, this process", tl::command_export},
+    Command{"qos", "ping, iperf and HTTP probes to InfluxDB, CSV, Prometheus", tl::command_qos},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
     Command{"pcap", "what captures hold: summary, bandwidth, series, flows, rtt, diff",
             tl::command_pcap},
@@ -50,6 +54,7 @@ int exit_code(tl::ExitCode code) { return static_cast<int>(code); }
 }  // namespace
 
 int main(int argc, char** argv) try {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("trafficlab"));  // stdout is data
   const std::string_view wanted = argc > 1 ? argv[1] : "";
   if (wanted == "--help" || wanted == "-h" || wanted == "help") return print_usage(stdout), 0;
   if (wanted == "--version") return std::printf("trafficlab %s\n", tl::kVersion), 0;

@@ -1,0 +1,194 @@
+#include "probe/http_probe.hh"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/errors.hh"
+
+namespace tl {
+namespace {
+
+using std::chrono::microseconds;
+using Clock = std::chrono::steady_clock;
+
+struct FreeHandle {
+  void operator()(CURL* handle) const { ::curl_easy_cleanup(handle); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
+};
+
+// What the callbacks see.
+struct Exchange {
+  std::uint64_t most_bytes = 0;
+  std::uint64_t downloaded = 0;
+  std::uint64_t upload_size = 0;
+  std::uint64_t handed_over = 0;
+  std::optional<Clock::time_point> last_handed_over, first_answered;
+};
+
+extern "C" std::size_t count_body(char*, std::size_t size, std::size_t count, void* to) {
+  auto& exchange = *static_cast<Exchange*>(to);
+  exchange.downloaded += size * count;
+  return exchange.downloaded > exchange.most_bytes ? 0 : size * count;
+}
+
+extern "C" std::size_t note_header(char*, std::size_t size, std::size_t count, void* to) {
+  auto& exchange = *static_cast<Exchange*>(to);
+  if (!exchange.first_answered) exchange.first_answered = Clock::now();
+  return size * count;
+}
+
+extern "C" std::size_t hand_over(char* to, std::size_t size, std::size_t count, void* from) {
+  auto& exchange = *static_cast<Exchange*>(from);
+  const std::size_t n = static_cast<std::size_t>(
+      std::min<std::uint64_t>(size * count, exchange.upload_size - exchange.handed_over));
+  std::memset(to, 'x', n);
+  exchange.handed_over += n;
+  // Asked for more, or given the last: everything before is with the network by now.
+  exchange.last_handed_over = Clock::now();
+  return n;
+}
+
+extern "C" int rewind_body(void* to, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_FAIL;
+  static_cast<Exchange*>(to)->handed_over = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
+microseconds time_of(CURL* c, CURLINFO what) {
+  curl_off_t value = 0;
+  ::curl_easy_getinfo(c, what, &value);
+  return microseconds{value};
+}
+
+std::uint64_t bytes_of(CURL* c, CURLINFO what) {
+  curl_off_t value = 0;
+  ::curl_easy_getinfo(c, what, &value);
+  return value > 0 ? static_cast<std::uint64_t>(value) : 0;
+}
+
+// libcurl's times are all since the start and may be missing (0); each part is what a mark adds to
+// the latest one before it, so the parts sum up to the total whatever is missing.
+HttpPhases phases_of(CURL* c, const Exchange& exchange, Clock::time_point begin) {
+  HttpPhases phases;
+  const microseconds total = time_of(c, CURLINFO_TOTAL_TIME_T);
+  microseconds latest{0};
+  const auto part = [&](microseconds mark) {
+    mark = std::clamp(mark, latest, std::max(total, latest));
+    return mark - std::exchange(latest, mark);
+  };
+  const auto own = [&](const std::optional<Clock::time_point>& moment) {
+    return moment ? std::chrono::duration_cast<microseconds>(*moment - begin) : microseconds{0};
+  };
+  phases.resolve = part(time_of(c, CURLINFO_NAMELOOKUP_TIME_T));
+  phases.connect = part(time_of(c, CURLINFO_CONNECT_TIME_T));
+  phases.tls = part(time_of(c, CURLINFO_APPCONNECT_TIME_T));
+  if (exchange.upload_size > 0) {
+    // For uploads libcurl's STARTTRANSFER is the first byte sent: the marks are our own.
+    phases.send = part(own(exchange.last_handed_over));
+    phases.processing = part(own(exchange.first_answered));
+  } else {
+    phases.send = part(time_of(c, CURLINFO_PRETRANSFER_TIME_T));
+    phases.processing = part(time_of(c, CURLINFO_STARTTRANSFER_TIME_T));
+  }
+  phases.transfer = part(total);
+  return phases;
+}
+
+void set_common(CURL* c, const std::string& url, const HttpProbeOptions& options,
+                Exchange& exchange) {
+  ::curl_easy_setopt(c, CURLOPT_URL, url.c_str());
+  ::curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  ::curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+  ::curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+  ::curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+  ::curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+  ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
+  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, count_body);
+  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
+  ::curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, note_header);
+  ::curl_easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
+  if (!options.ca_file.empty()) ::curl_easy_setopt(c, CURLOPT_CAINFO, options.ca_file.c_str());
+}
+
+void set_upload(CURL* c, Exchange& exchange) {
+  ::curl_easy_setopt(c, CURLOPT_POST, 1L);
+  ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(exchange.upload_size));
+  ::curl_easy_setopt(c, CURLOPT_READFUNCTION, hand_over);
+  ::curl_easy_setopt(c, CURLOPT_READDATA, &exchange);
+  ::curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, rewind_body);
+  ::curl_easy_setopt(c, CURLOPT_SEEKDATA, &exchange);
+}
+
+std::string failure(CURLcode code, const char* reason, const Exchange& exchange) {
+  if (code == CURLE_WRITE_ERROR && exchange.downloaded > exchange.most_bytes)
+    return fmt::format("the answer is longer than {} bytes", exchange.most_bytes);
+  return *reason != '\0' ? reason : ::curl_easy_strerror(code);
+}
+
+HttpOutcome perform(const std::string& url, std::uint64_t upload_bytes,
+                    const HttpProbeOptions& options) {
+  static const CURLcode global = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  const std::unique_ptr<CURL, FreeHandle> handle{::curl_easy_init()};
+  CURL* const c = handle.get();
+  if (global != CURLE_OK || c == nullptr) throw MachineError{"start libcurl: out of memory"};
+  Exchange exchange;
+  exchange.most_bytes = options.most_bytes;
+  exchange.upload_size = upload_bytes;
+  set_common(c, url, options, exchange);
+  // "Expect" would add a round trip, or a second's wait, before the body.
+  std::unique_ptr<curl_slist, FreeList> headers{::curl_slist_append(nullptr, "Expect:")};
+  headers.reset(::curl_slist_append(headers.release(), "Content-Type: application/octet-stream"));
+  if (upload_bytes > 0) {
+    set_upload(c, exchange);
+    ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
+  }
+  std::array<char, CURL_ERROR_SIZE> reason{};
+  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, reason.data());
+  const Clock::time_point begin = Clock::now();
+  const CURLcode code = ::curl_easy_perform(c);
+  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, nullptr);
+
+  HttpOutcome outcome;
+  long status = 0;
+  ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+  outcome.status = static_cast<int>(status);
+  outcome.downloaded_bytes = exchange.downloaded;
+  outcome.uploaded_bytes = bytes_of(c, CURLINFO_SIZE_UPLOAD_T);
+  const char* address = nullptr;
+  if (::curl_easy_getinfo(c, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address != nullptr)
+    outcome.address = address;
+  long redirects = 0;
+  ::curl_easy_getinfo(c, CURLINFO_REDIRECT_COUNT, &redirects);
+  if (code != CURLE_OK) {
+    outcome.error = failure(code, reason.data(), exchange);
+  } else if (upload_bytes > 0 && redirects == 0 && outcome.uploaded_bytes != upload_bytes) {
+    outcome.error = fmt::format("answered before the whole body was sent ({} of {} bytes)",
+                                outcome.uploaded_bytes, upload_bytes);
+  } else {
+    outcome.phases = phases_of(c, exchange, begin);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+HttpOutcome http_get(const std::string& url, const HttpProbeOptions& options) {
+  return perform(url, 0, options);
+}
+
+HttpOutcome http_upload(const std::string& url, std::uint64_t bytes,
+                        const HttpProbeOptions& options) {
+  return perform(url, bytes, options);
+}
+
+}  // namespace tl
