@@ -17,14 +17,14 @@ namespace {
 using live::QosConfig;
 using live::QosRow;
 
-struct Flags {
+struct QosFlags {
   std::string config_file, ping, iperf, http, every, influx_url, database, spool, csv, listen;
   bool compatible = false, once = false, json = false, quiet = false;
   std::string probe;  // internal: this process is one of the supervised three
   std::int64_t origin_ns = 0;
 };
 
-void bind(CLI::App& app, Flags& f) {
+void bind(CLI::App& app, QosFlags& f) {
   app.footer(
       "Probes each target every 60 s until Ctrl-C. Tokens and passwords come from a file or the\n"
       "environment (INFLUXDB_TOKEN, INFLUXDB_PASSWORD), never from the command line.\n"
@@ -49,7 +49,7 @@ void bind(CLI::App& app, Flags& f) {
   app.add_option("--origin", f.origin_ns)->group("");
 }
 
-QosConfig configuration(const Flags& f) {
+QosConfig configuration(const QosFlags& f) {
   QosConfig c = f.config_file.empty() ? QosConfig{} : live::read_qos_config(f.config_file);
   live::apply_environment(c, live::process_environment);
   if (!(f.ping + f.iperf + f.http).empty())
@@ -70,7 +70,7 @@ QosConfig configuration(const Flags& f) {
   return c;
 }
 
-live::RowText row_text(const Flags& f) {
+live::RowText row_text(const QosFlags& f) {
   if (f.quiet) return live::RowText::none;
   return f.json ? live::RowText::json : live::RowText::text;
 }
@@ -81,7 +81,7 @@ void finish(live::QosSinks& sinks) {
   if (const auto account = sinks.stop(std::chrono::seconds{5})) say(*account);
 }
 
-ExitCode run_once(const QosConfig& config, const Flags& flags) {
+ExitCode run_once(const QosConfig& config, const QosFlags& flags) {
   live::QosSinks sinks{config, row_text(flags)};
   bool all_good = true;
   for (const char* probe : live::kQosProbes)
@@ -106,7 +106,7 @@ std::vector<live::SupervisedProcess> processes(const QosConfig& config, const Ar
   return result;
 }
 
-ExitCode run_forever(const QosConfig& config, const Flags& flags, const Args& args) {
+ExitCode run_forever(const QosConfig& config, const QosFlags& flags, const Args& args) {
   StopSignals stop;
   live::QosSinks sinks{config, row_text(flags)};
   if (const auto url = sinks.metrics_url()) say(*url);
@@ -135,7 +135,7 @@ ExitCode run_forever(const QosConfig& config, const Flags& flags, const Args& ar
 
 ExitCode command_qos(const Args& args) {
   CLI::App app{"ping, iperf and HTTP probes to InfluxDB, CSV and Prometheus", "trafficlab qos"};
-  Flags flags;
+  QosFlags flags;
   bind(app, flags);
   if (const auto done = parse(app, args)) return *done;
   const QosConfig config = configuration(flags);

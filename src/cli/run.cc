@@ -14,13 +14,13 @@ namespace tl {
 namespace {
 
 // What the command line says, before it is read over the experiment file.
-struct Flags {
+struct RunFlags {
   std::vector<std::pair<const Setting*, std::string>> given;
   std::string input, compose = "compose.yaml", results = "results";
   bool as_json = false;
 };
 
-Experiment resolve(const Flags& flags, const Args& iperf_options) {
+Experiment resolve(const RunFlags& flags, const Args& iperf_options) {
   Experiment experiment;
   if (!flags.input.empty()) {
     const std::filesystem::path input{flags.input};
@@ -40,7 +40,7 @@ ExitCode command_run(const Args& args) {
   app.footer(
       "Words after -- go to the iperf3 client as they are.\n"
       "Example: trafficlab run --duration 10s --parallel 4 -- --congestion cubic");
-  Flags flags;
+  RunFlags flags;
   app.add_option("SPEC", flags.input, "experiment file, or a bundle to repeat");
   for (const Setting& setting : settings()) {
     const auto take = [&flags, &setting](const std::string& text) {

@@ -100,6 +100,20 @@ TEST_CASE("T47 the same sender through the queues: both ends equal, nothing to r
   CHECK_FALSE(says(counters, "eth0:"));
 }
 
+TEST_CASE("T47 counting that begins and ends amid traffic finds no gap where there is none") {
+  const VethPair pair;
+  UdpSender sender{pair, kPort};
+  sender.flood(20'000);
+  for (int i = 0; i < 3; ++i) {
+    Counters counters{points(pair, {"container"})};
+    const std::uint64_t begin = sender.sent();
+    CHECK(eventually([&] { return sender.sent() > begin + 2000; }, 10s));
+    CHECK(counters.end().ok());
+    CHECK_FALSE(says(counters, "eth0:"));
+    CHECK(sums_of(counters.file()).series.at(last_part(pair.left)).tx_packets >= 2000);
+  }
+}
+
 TEST_CASE("T48 pktgen: the gap is found, and named with its size") {
   const VethPair pair;
   const auto command = [](const std::string& file, const std::string& text) {

@@ -17,8 +17,6 @@ using namespace tl::test;
 
 namespace {
 
-constexpr std::size_t kPayload = 100;
-
 CounterLayout with_port(std::uint16_t port) {
   CounterLayout layout = Counting::only_points();
   layout.ports = {port};
