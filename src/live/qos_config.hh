@@ -1,5 +1,5 @@
 // What `trafficlab qos` probes, how often, and where the rows go: from a YAML file, the environment
-// and the command line, later ones winning (docs/telemetry-qos.md).
+// and the command line, later ones winning (docs/qos.md).
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
 // Every field of the measurement qos_metrics, once: its name, its type for ever, and what it means.
 // All writers go through this table, so that no probe outcome can change a field's type
-// (docs/telemetry-qos.md).
+// (docs/qos.md).
 #pragma once
 
 #include <span>

@@ -34,19 +34,19 @@ struct Exchange {
   std::optional<Clock::time_point> last_handed_over, first_answered;
 };
 
-extern "C" std::size_t count_body(char*, std::size_t size, std::size_t count, void* to) {
+std::size_t count_body(char*, std::size_t size, std::size_t count, void* to) {
   auto& exchange = *static_cast<Exchange*>(to);
   exchange.downloaded += size * count;
   return exchange.downloaded > exchange.most_bytes ? 0 : size * count;
 }
 
-extern "C" std::size_t note_header(char*, std::size_t size, std::size_t count, void* to) {
+std::size_t note_header(char*, std::size_t size, std::size_t count, void* to) {
   auto& exchange = *static_cast<Exchange*>(to);
   if (!exchange.first_answered) exchange.first_answered = Clock::now();
   return size * count;
 }
 
-extern "C" std::size_t hand_over(char* to, std::size_t size, std::size_t count, void* from) {
+std::size_t hand_over(char* to, std::size_t size, std::size_t count, void* from) {
   auto& exchange = *static_cast<Exchange*>(from);
   const std::size_t n = static_cast<std::size_t>(
       std::min<std::uint64_t>(size * count, exchange.upload_size - exchange.handed_over));
@@ -57,7 +57,7 @@ extern "C" std::size_t hand_over(char* to, std::size_t size, std::size_t count, 
   return n;
 }
 
-extern "C" int rewind_body(void* to, curl_off_t offset, int origin) {
+int rewind_body(void* to, curl_off_t offset, int origin) {
   if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_FAIL;
   static_cast<Exchange*>(to)->handed_over = static_cast<std::uint64_t>(offset);
   return CURL_SEEKFUNC_OK;

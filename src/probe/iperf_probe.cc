@@ -99,8 +99,11 @@ IperfOutcome probe_iperf(const IperfProbeOptions& options, const RunIperfClient&
     const std::chrono::seconds duration = is_udp ? options.udp_duration : options.duration;
     decltype(read("")) outcome;
     double most_seconds = 2;
-    for (int i = 0; i < options.attempts; ++i, most_seconds *= 2) {
-      if (i > 0) pause(std::uniform_real_distribution<double>{0.5, most_seconds}(random));
+    for (int i = 0; i < options.attempts; ++i) {
+      if (i > 0) {
+        pause(std::uniform_real_distribution<double>{0.5, most_seconds}(random));
+        most_seconds *= 2;
+      }
       try {
         outcome = read(run(client_options(options, is_udp), duration + std::chrono::seconds{5}));
       } catch (const Error& error) {

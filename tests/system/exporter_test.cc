@@ -11,6 +11,7 @@
 #include "base/netns.hh"
 #include "live/exporter_config.hh"
 #include "live/exposition.hh"
+#include "support/certificates.hh"
 #include "support/processes.hh"
 #include "support/server.hh"
 
@@ -328,4 +329,31 @@ TEST_CASE("a wrong exporter configuration is refused with file and line") {
       (file + ":2: unknown key 'cuont' (known here: count, every, interval, timeout)").c_str());
   std::ofstream{file} << "tls: {certificate_file: a.pem}\n";
   CHECK_THROWS_AS(check_exporter_config(read_exporter_config(file)), UsageError);
+}
+
+TEST_CASE("19 HTTPS pages go only to clients with a certificate of the named authority") {
+  const Certificates certificates;
+  Registry registry;
+  fill(registry);
+  ServerOptions options = any_port();
+  options.certificate_file = certificates.path("leaf.pem");
+  options.key_file = certificates.path("leaf.key");
+  options.client_ca_file = certificates.path("ca.pem");
+  const MetricsServer server{registry, options};
+  const auto curl = [&](const Argv& more) {
+    Argv argv{
+        "curl", "--silent", "--fail", "--max-time", "20", "--cacert", certificates.path("ca.pem")};
+    argv.insert(argv.end(), more.begin(), more.end());
+    argv.push_back("https://127.0.0.1:" + std::to_string(server.port()) + "/metrics");
+    return run_command(argv, 30s);
+  };
+  const auto client = [&](const std::string& name) {
+    return Argv{"--cert", certificates.path(name + ".pem"), "--key",
+                certificates.path(name + ".key")};
+  };
+  const CommandResult known = curl(client("leaf"));
+  CHECK(known.status.ok());
+  CHECK(contains(known.out, "trafficlab_jobs_total"));
+  CHECK_FALSE(curl({}).status.ok());
+  CHECK_FALSE(curl(client("foreign")).status.ok());
 }

@@ -10,6 +10,7 @@
 #include "base/errors.hh"
 #include "base/netns.hh"
 #include "live/registry.hh"
+#include "support/certificates.hh"
 #include "support/processes.hh"
 #include "support/server.hh"
 
@@ -172,31 +173,8 @@ TEST_CASE("6 the instance is the address from which the gateway is reached, v4 a
 }
 
 TEST_CASE("6 19 basic auth and client certificates: right ones pass, wrong ones name the reason") {
-  const TemporaryFolder folder;
-  const std::string at = folder.path().native() + "/";
-  const auto openssl = [](std::vector<std::string> words) {
-    words.insert(words.begin(), "openssl");
-    (void)must_run(words, 30s);
-  };
-  const std::vector<std::string> new_key{"req",    "-x509",    "-newkey",
-                                         "ec",     "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                                         "-nodes", "-days",    "2"};
-  for (const std::string ca : {"ca", "foreign"}) {
-    auto words = new_key;
-    for (const std::string& word : {std::string{"-subj"}, "/CN=" + ca, std::string{"-keyout"},
-                                    at + ca + ".key", std::string{"-out"}, at + ca + ".pem"})
-      words.push_back(word);
-    openssl(words);
-  }
-  auto words = new_key;
-  for (const std::string& word :
-       {std::string{"-subj"}, std::string{"/CN=gateway"}, std::string{"-addext"},
-        std::string{"subjectAltName=IP:127.0.0.1"}, std::string{"-addext"},
-        std::string{"basicConstraints=critical,CA:FALSE"}, std::string{"-CA"}, at + "ca.pem",
-        std::string{"-CAkey"}, at + "ca.key", std::string{"-keyout"}, at + "leaf.key",
-        std::string{"-out"}, at + "leaf.pem"})
-    words.push_back(word);
-  openssl(words);
+  const Certificates certificates;
+  const std::string at = certificates.path("");
   const std::string hash = must_run({"/usr/bin/python3", "-W", "ignore", "-c",
                                      "import crypt; print(crypt.crypt('s3cret-word', "
                                      "crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)), end='')"},
