@@ -21,6 +21,18 @@ using IperfTest = std::unique_ptr<iperf_test, void (*)(iperf_test*)>;
 std::jmp_buf interrupted;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): a handler
                            // has no arguments
 
+// Serves one test after the other, as iperf3 does; with --one-off only the first.
+int serve_tests(iperf_test* test) {
+  while (true) {
+    constexpr int kNobodyCame = 2;  // in time, with --idle-timeout
+    const int status = ::iperf_run_server(test);
+    const bool is_over = ::iperf_get_test_one_off(test) != 0 && status != kNobodyCame;
+    if (status < -1 || is_over) return status;  // below -1: no later test can go better
+    if (status < 0) std::fprintf(stderr, "iperf3: error - %s\n", ::iperf_strerror(i_errno));
+    ::iperf_reset_test(test);
+  }
+}
+
 void on_signal(int) { std::longjmp(interrupted, 1); }
 
 IperfTest parsed_test(const std::vector<std::string>& options) {
@@ -48,7 +60,7 @@ int run_iperf(const std::vector<std::string>& options) {
     ::iperf_got_sigend(test.get());  // writes the partial result and exits
   std::signal(SIGPIPE, SIG_IGN);
   const bool is_server = ::iperf_get_test_role(test.get()) == 's';
-  const int status = is_server ? ::iperf_run_server(test.get()) : ::iperf_run_client(test.get());
+  const int status = is_server ? serve_tests(test.get()) : ::iperf_run_client(test.get());
   ::iperf_catch_sigend(SIG_DFL);
   if (status >= 0) return 0;
   std::fprintf(stderr, "iperf3: error - %s\n", ::iperf_strerror(i_errno));
