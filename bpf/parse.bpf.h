@@ -69,7 +69,8 @@ static __always_inline void tl_parse_ipv4(const __u8 *bytes, __u32 length, __u32
 	tl_read_ports(bytes, length, offset + header, found);
 }
 
-/* RFC 8200 and the extension headers of the IANA registry; at most eight of them. */
+/* RFC 8200 and the extension headers of the IANA registry; at most seven of them, and nothing that begins in the last
+ * eight of the bytes looked at. */
 static __always_inline void tl_parse_ipv6(const __u8 *bytes, __u32 length, __u32 offset, struct tl_packet_ports *found)
 {
 	if (offset > 8 || offset + 40 > length || (bytes[offset] >> 4) != 6)

@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <cstring>
-#include <random>
+#include <algorithm>
 #include <vector>
 
 #pragma GCC diagnostic push
@@ -100,21 +99,4 @@ TEST_CASE("T29 up to two VLAN tags are looked behind") {
   Bytes twice{0, 6, 0x81, 0x00};
   twice.insert(twice.end(), tagged.begin(), tagged.end());
   CHECK(parse(twice, 0x88a8).destination == 80);
-}
-
-TEST_CASE("T79 a million random headers never read outside and give a known status") {
-  std::mt19937 random{7};
-  std::uint64_t known = 0;
-  for (int i = 0; i < 1'000'000; ++i) {
-    Bytes bytes(TL_HEADER_BYTES);
-    for (std::size_t at = 0; at < bytes.size(); at += 4) {
-      const std::uint32_t word = static_cast<std::uint32_t>(random());
-      std::memcpy(bytes.data() + at, &word, 4);
-    }
-    if (i % 2 == 0) bytes[0] = static_cast<__u8>((i % 4 == 0 ? 0x60 : 0x40) | (bytes[0] & 0x0f));
-    const auto p = tl_parse(bytes.data(), static_cast<__u32>(random() % (TL_HEADER_BYTES + 1)),
-                            i % 4 == 0 ? 0x86dd : 0x0800);
-    known += p.status <= TL_UNPARSED ? 1 : 0;
-  }
-  CHECK(known == 1'000'000);
 }
