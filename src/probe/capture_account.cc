@@ -34,8 +34,9 @@ void CaptureTally::add(const RingPacket& packet) {
   kept_bytes_ += packet.kept;
   truncated_ += packet.kept < packet.length ? 1 : 0;
   if (packet.length > longest_frame_bytes_) add_to(over_mtu_, packet.length);
-  if (packet.has_vlan) add_to(vlan_, packet.length);
-  add_to(packet.is_outgoing ? tx_ : rx_, packet.length);
+  // As the file has it, with the tag that the kernel keeps beside the packet.
+  if (packet.has_vlan) add_to(vlan_, packet.frame_length());
+  add_to(packet.is_outgoing ? tx_ : rx_, packet.frame_length());
 }
 
 json CaptureTally::to_json() const {

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kFlushBytes = 1 << 20;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::uint32_t kAddressBytes = 12;  // where a VLAN tag sits in an Ethernet frame
-constexpr std::uint32_t kTagBytes = 4;
+constexpr std::uint32_t kTagBytes = RingPacket::kTagBytes;
 constexpr std::uint32_t kTagEnd = kAddressBytes + kTagBytes;
 
 struct FileHeader {
@@ -72,7 +72,7 @@ bool CaptureFile::add(const RingPacket& packet) {
   if (!failure_.empty()) return false;
   RecordHeader header{static_cast<std::uint32_t>(packet.time_ns / kNsPerSecond),
                       static_cast<std::uint32_t>(packet.time_ns % kNsPerSecond), packet.kept,
-                      packet.length + (packet.has_vlan ? kTagBytes : 0)};
+                      packet.frame_length()};
   char* at = buffer_.get() + buffered_bytes_;
   if (packet.has_vlan && packet.kept >= kAddressBytes && options_.snaplen_bytes >= kTagEnd) {
     header.kept = std::min(packet.kept + kTagBytes, options_.snaplen_bytes);

@@ -30,6 +30,10 @@ struct RingPacket {
   // The tag that the kernel took out of the frame; `bytes` and `length` are without it.
   bool has_vlan = false;
   std::uint16_t vlan_tci = 0, vlan_tpid = 0;
+
+  static constexpr std::uint32_t kTagBytes = 4;
+  // Of the frame, with that tag.
+  [[nodiscard]] std::uint32_t frame_length() const { return length + (has_vlan ? kTagBytes : 0); }
 };
 
 // What the kernel counted, summed in 64 bits.

@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 #include <linux/if_ether.h>
 
+#include <csignal>
+
+#include "support/capture_process.hh"
 #include "support/counting.hh"
 #include "support/datagrams.hh"
 #include "support/raw_frames.hh"
 #include "support/star.hh"
 #include "support/tcp_stream.hh"
 #include "support/tcpdump.hh"
+#include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
 using namespace tl;
@@ -81,6 +85,23 @@ TEST_CASE("T29 a tag beside the packet counts as on a wire, where the veth drive
   CHECK(counted.devices.at("right,eth0").rx_wire_bytes == 10 * (kFrame + 4));
   CHECK(statistics(pair.left, "eth0").tx_bytes == 10 * kFrame);
   CHECK(statistics(pair.right, "eth0").rx_bytes == 10 * kFrame);
+}
+
+TEST_CASE("T29 a capture of tagged frames: its file, its account and the counters agree") {
+  const VethPair pair;
+  const TemporaryFolder folder;
+  CaptureProcess capture{folder.path() / "tags.pcap",
+                         {"--netns", path_of(pair.right), "-i", "eth0"}};
+  Counting counting = count_pair(pair);
+  for (const int tags : {0, 1, 2}) RawSender{pair.left}.send(udp_frame(tags), 10);
+  const Counted counted = counting.finish();
+  CHECK(capture.end(SIGTERM).ok());
+  const nlohmann::json account = capture.account();
+  check_account(account, capture.file());
+  CHECK(account.at("statistics_are_exact") == true);
+  CHECK(account.at("vlan_packets") == 20);
+  CHECK(account.at("rx").at("bytes") == counted.devices.at("right,eth0").rx_bytes);
+  CHECK(account.at("rx").at("bytes") == statistics(pair.right, "eth0").rx_bytes);
 }
 
 TEST_CASE("T30 a runt, a frame of 60 bytes and jumbo frames") {
