@@ -217,7 +217,8 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
   last_libbpf_message().clear();
   Impl& impl = *impl_;
   impl.layout = layout;
-  impl.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  impl.cpus =
+      layout.cpus != 0 ? layout.cpus : static_cast<std::uint32_t>(libbpf_num_possible_cpus());
   if (layout.ports.size() > 64) throw UsageError{"ports: at most 64 at once"};
   impl.layout.slots = chosen_slots(layout, impl.cpus);
   if (layout.raw_tp) {

@@ -23,6 +23,7 @@ struct CounterLayout {
   std::int64_t base_ns = 0;  // CLOCK_MONOTONIC begin of bucket 0, at least one interval in the past
   std::uint32_t device_series = 64;  // with series 0, `other`
   std::vector<std::uint16_t> ports;  // up to 64
+  std::uint32_t cpus = 0;   // that the maps have room for; 0: every CPU that may come online
   std::uint32_t slots = 0;  // buckets kept a CPU, a power of two; 0 chooses for about five seconds
   bool offered = false;     // also count before the qdisc
   bool raw_tp = false;      // the variant for kernels without their own BTF

@@ -1,0 +1,118 @@
+// Time in the counters: which bucket a packet belongs to, with the programs that measure and a
+// clock that the test sets.
+#include <doctest/doctest.h>
+#include <sched.h>
+
+#include "support/mocked_counters.hh"
+
+using namespace tl;
+using namespace tl::test;
+
+namespace {
+
+using Packets = std::map<std::uint64_t, std::uint64_t>;
+
+CounterLayout interval_of(std::int64_t interval_ns) {
+  CounterLayout layout;
+  layout.interval_ns = interval_ns;
+  layout.device_series = 2;
+  return layout;
+}
+
+// Keeps the calling thread on one CPU for a scope.
+class OnCpu {
+ public:
+  explicit OnCpu(int cpu) {
+    REQUIRE(::sched_getaffinity(0, sizeof before_, &before_) == 0);
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(static_cast<unsigned>(cpu), &only);
+    REQUIRE(::sched_setaffinity(0, sizeof only, &only) == 0);
+  }
+  ~OnCpu() { ::sched_setaffinity(0, sizeof before_, &before_); }
+  OnCpu(const OnCpu&) = delete;
+  OnCpu& operator=(const OnCpu&) = delete;
+
+ private:
+  cpu_set_t before_{};
+};
+
+}  // namespace
+
+TEST_CASE("T01 a packet one nanosecond before an edge, on it, and one after") {
+  constexpr std::int64_t kInterval = 10'000'000;
+  MockedCounters counters{interval_of(kInterval)};
+  constexpr std::int64_t kEdge = 7 * kInterval;
+  counters.packet_at(kEdge - 1);
+  counters.packet_at(kEdge);
+  counters.packet_at(kEdge + 1);
+  CHECK(counters.packets(1, 20) == Packets{{6, 1}, {7, 2}});
+}
+
+TEST_CASE("T03 a clock that steps back 50 ns across an edge: both buckets keep their packets") {
+  constexpr std::int64_t kInterval = 10'000'000;
+  MockedCounters counters{interval_of(kInterval)};
+  constexpr std::int64_t kEdge = 7 * kInterval;
+  counters.packet_at(kEdge - 60);
+  counters.packet_at(kEdge + 10);
+  counters.packet_at(kEdge - 40);  // another CPU's clock is 50 ns behind
+  counters.packet_at(kEdge + 20);
+  CHECK(counters.packets(1, 20) == Packets{{6, 2}, {7, 2}});
+  CHECK(counters.totals().tx_packets == 4);
+}
+
+TEST_CASE("T04 100 us, 1 ms, 3.333 ms, 10 ms and 1 s: each packet in the bucket of its moment") {
+  for (const std::int64_t interval : {100'000, 1'000'000, 3'333'000, 10'000'000, 1'000'000'000}) {
+    CAPTURE(interval);
+    MockedCounters counters{interval_of(interval)};
+    Packets expected;
+    // A third of a bucket further each time, so that edges fall everywhere in between.
+    for (std::int64_t at = 2 * interval; at < 42 * interval; at += interval / 3 + 7) {
+      counters.packet_at(at);
+      ++expected[static_cast<std::uint64_t>(at / interval)];
+    }
+    CHECK(counters.packets(1, 45) == expected);
+  }
+}
+
+TEST_CASE("T10 more than 4 GiB of super-packets in one bucket: sums have 64 bits") {
+  MockedCounters counters{interval_of(1'000'000'000)};
+  UdpSender sender{counters.pair(), kNoisePort, 1472};
+  constexpr std::uint32_t kSegments = 44;  // 64 KiB, the most that a datagram may have
+  constexpr std::uint64_t kSuperPackets = 67'000;
+  counters.kernel().set_mock_time(MockedCounters::kBaseNs + 5'500'000'000);
+  for (std::uint64_t i = 0; i < kSuperPackets; ++i) sender.send_super_packet(kSegments);
+  const auto buckets = counters.buckets(1, 20);
+  REQUIRE(buckets.size() == 1);
+  const CounterValues& bucket = buckets.at(5);
+  CHECK(bucket.tx_packets == kSuperPackets);
+  CHECK(bucket.tx_bytes == kSuperPackets * (kHeaderBytes + kSegments * 1472));
+  CHECK(bucket.tx_bytes > 1ULL << 32);
+  CHECK(bucket.tx_wire_packets == kSuperPackets * kSegments);
+  CHECK(bucket.tx_wire_bytes == kSuperPackets * kSegments * (kHeaderBytes + 1472));
+  CHECK(counters.totals() == bucket);
+}
+
+TEST_CASE("T13 room for more CPUs than are online is empty; a CPU beyond the room is said") {
+  CounterLayout layout = interval_of(10'000'000);
+  layout.cpus = 64;
+  MockedCounters roomy{layout};
+  for (std::int64_t i = 0; i < 10; ++i) roomy.packet_at(70'000'000 + i);
+  CHECK(roomy.packets(1, 20) == Packets{{7, 10}});
+  CHECK(roomy.lost() == 0);
+
+  layout.cpus = 1;
+  MockedCounters narrow{layout};
+  {
+    const OnCpu first{0};
+    narrow.packet_at(70'000'000);
+  }
+  {
+    const OnCpu second{1};
+    narrow.packet_at(70'000'000);
+    narrow.packet_at(80'000'000);
+  }
+  CHECK(narrow.packets(1, 20) == Packets{{7, 1}});
+  CHECK(narrow.totals().tx_packets == 1);
+  CHECK(narrow.lost() == 2);
+}
