@@ -39,16 +39,17 @@ __u64 tl_mock_now_ns;
 		__uint(value_size, sizeof(value_type));        \
 	} name SEC(".maps")
 
-#define TL_HOOK_MAPS(hook)                                                                       \
-	TL_MAP(hook##_ring, struct tl_cell); /* cpus × slots; value: a block of cells */         \
-	TL_MAP(hook##_totals, struct tl_total); /* cpus; value: totals of all series */          \
-	TL_MAP(hook##_state, struct tl_cpu_state);                                               \
+#define TL_SUM_MAPS(hook)                                                                \
+	TL_MAP(hook##_totals, struct tl_total); /* cpus; value: totals of all series */ \
+	TL_MAP(hook##_state, struct tl_cpu_state);                                       \
 	TL_MAP(hook##_cache, struct tl_cache)
+#define TL_HOOK_MAPS(hook)                                                                \
+	TL_MAP(hook##_ring, struct tl_cell); /* cpus × slots; value: a block of cells */ \
+	TL_SUM_MAPS(hook)
 
 TL_HOOK_MAPS(rx);
 TL_HOOK_MAPS(tx);
 TL_MAP(port_table, struct tl_port_table);
-
 
 /* The maps of one hook, so that one body serves all. */
 struct hook_maps {
@@ -83,13 +84,27 @@ static __always_inline void *block_of(struct hook_maps maps, __u32 cpu, __u64 no
 	return bpf_map_lookup_elem(maps.ring, &slot);
 }
 
+static __always_inline __u32 cells(void)
+{
+	return tl_device_series + tl_ports * TL_PORT_SIDES + 1;
+}
+
+static __always_inline void add_total(void *totals, __u32 series, const struct amount *a)
+{
+	if (series >= cells())
+		series = TL_SERIES_OTHER;
+	struct tl_total *total = (struct tl_total *)totals + series;
+	total->packets += a->packets;
+	total->wire_packets += a->wire_packets;
+	total->bytes += a->bytes;
+	total->wire_bytes += a->wire_bytes;
+}
+
 static __always_inline void add(void *block, void *totals, __u32 series, __u32 epoch, const struct amount *a)
 {
-	__u32 cells = tl_device_series + tl_ports * TL_PORT_SIDES + 1;
-	if (series >= cells)
+	if (series >= cells())
 		series = TL_SERIES_OTHER;
 	struct tl_cell *cell = (struct tl_cell *)block + series;
-	struct tl_total *total = (struct tl_total *)totals + series;
 	if (cell->epoch != epoch) {
 		cell->epoch = epoch;
 		cell->packets = a->packets;
@@ -102,10 +117,7 @@ static __always_inline void add(void *block, void *totals, __u32 series, __u32 e
 		cell->bytes += a->bytes;
 		cell->wire_bytes += a->wire_bytes;
 	}
-	total->packets += a->packets;
-	total->wire_packets += a->wire_packets;
-	total->bytes += a->bytes;
-	total->wire_bytes += a->wire_bytes;
+	add_total(totals, series, a);
 }
 
 /* Counts after segmentation, as the wire would carry them: each segment repeats the headers (qdisc_pkt_len_init).
@@ -174,6 +186,15 @@ static __always_inline void add_ports(const __u8 *header, __u32 length, __u16 et
 		add(block, totals, tl_device_series + (index - 1) * TL_PORT_SIDES + 1, epoch, a);
 }
 
+/* A packet found no room: says so. */
+static __always_inline void count_lost(void *states)
+{
+	__u32 first = 0;
+	struct tl_cpu_state *state = bpf_map_lookup_elem(states, &first);
+	if (state)
+		__sync_fetch_and_add(&state->lost, 1);
+}
+
 /* Where this packet's counts go: the block and the totals of this CPU. Null pointers, and `lost` counted, when there
  * is no room. */
 struct place {
@@ -185,12 +206,8 @@ static __always_inline struct place place_of(struct hook_maps maps, __u32 cpu)
 	struct place place = {0, 0, 0};
 	place.block = block_of(maps, cpu, now_ns(), &place.epoch);
 	place.totals = bpf_map_lookup_elem(maps.totals, &cpu);
-	if (!place.block || !place.totals) {
-		__u32 first = 0;
-		struct tl_cpu_state *state = bpf_map_lookup_elem(maps.state, &first);
-		if (state)
-			__sync_fetch_and_add(&state->lost, 1);
-	}
+	if (!place.block || !place.totals)
+		count_lost(maps.state);
 	return place;
 }
 

@@ -33,7 +33,7 @@
 #endif
 
 TL_HOOK_MAPS(offered);
-TL_HOOK_MAPS(failed);
+TL_SUM_MAPS(failed); /* nobody asks when it happened: no ring */
 TL_MAP(devices, struct tl_device); /* one a device series */
 
 struct {
@@ -203,18 +203,18 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 	if (result == 0 || !tl_enabled)
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct hook_maps maps = MAPS(failed);
-	struct tl_device_series series = series_of(device, maps.cache, cpu);
+	struct tl_device_series series = series_of(device, &failed_cache, cpu);
 	if (series.flags & TL_IGNORED)
 		return 0;
 	/* A busy device is offered the same packet again: net_dev_start_xmit sees it twice, a tap once. */
 	if (result >= NETDEV_TX_BUSY && (series.flags & TL_TAPPED))
 		return 0;
-	struct place place = place_of(maps, cpu);
-	if (!place.block || !place.totals)
-		return 0;
+	void *totals = bpf_map_lookup_elem(&failed_totals, &cpu);
 	struct amount a = {1, 1, length, length};
-	add(place.block, place.totals, series.series, place.epoch, &a);
+	if (totals)
+		add_total(totals, series.series, &a);
+	else
+		count_lost(&failed_state);
 	return 0;
 }
 

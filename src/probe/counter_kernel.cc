@@ -27,9 +27,11 @@
 namespace tl {
 namespace {
 
-constexpr std::uint64_t kRingTimeNs = 5'000'000'000;
+// A ring holds five seconds where that fits into the bytes, and a tenth of a second, two drains of
+// its reader, whatever it takes.
+constexpr std::uint64_t kRingTimeNs = 5'000'000'000, kLeastRingTimeNs = 100'000'000;
 constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
-constexpr std::uint64_t kMaxRingBytes = 64ULL << 20;  // of one hook
+constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
 
 // libbpf prints to stderr by default; its last line becomes part of our one-line error instead.
 std::string& last_libbpf_message() {
@@ -98,11 +100,13 @@ std::size_t map_bytes(const bpf_map* map) {
 
 std::uint32_t chosen_slots(const CounterLayout& layout, std::uint32_t cpus) {
   if (layout.slots != 0) return std::bit_ceil(layout.slots);
-  const auto wanted = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
-      kRingTimeNs / static_cast<std::uint64_t>(layout.interval_ns), kMinSlots, kMaxSlots));
-  std::uint32_t slots = std::bit_ceil(wanted);
+  const auto slots_for = [&](std::uint64_t time_ns) {
+    return std::bit_ceil(static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+        time_ns / static_cast<std::uint64_t>(layout.interval_ns), kMinSlots, kMaxSlots)));
+  };
+  std::uint32_t slots = slots_for(kRingTimeNs);
   const std::uint64_t slot_bytes = std::uint64_t{cpus} * layout.cells() * sizeof(tl_cell);
-  while (slots > kMinSlots && slots * slot_bytes > kMaxRingBytes) slots /= 2;
+  while (slots > slots_for(kLeastRingTimeNs) && slots * slot_bytes > kMaxRingBytes) slots /= 2;
   return slots;
 }
 
@@ -136,6 +140,7 @@ struct CounterKernel::Impl {
         object, fmt::format("tl_{}", kHookNames.at(static_cast<std::size_t>(hook))).c_str());
   }
   bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
+  static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only totals
 
   template <class Skeleton>
   void prepare(Skeleton& s) {
@@ -162,7 +167,8 @@ struct CounterKernel::Impl {
     for (std::size_t i = 0; i < kHookNames.size(); ++i) {
       const std::string hook = kHookNames[i];
       const bool used = loads(static_cast<Hook>(i));
-      size(map(hook + "_ring"), used ? cpus * layout.slots : 1, cells * sizeof(tl_cell));
+      if (has_ring(static_cast<Hook>(i)))
+        size(map(hook + "_ring"), used ? cpus * layout.slots : 1, cells * sizeof(tl_cell));
       size(map(hook + "_totals"), used ? cpus : 1, cells * sizeof(tl_total));
       size(map(hook + "_state"), cpus, sizeof(tl_cpu_state));
       size(map(hook + "_cache"), cpus, sizeof(tl_cache));
@@ -191,7 +197,8 @@ struct CounterKernel::Impl {
         const bpf_map* m = map(std::string{kHookNames[i]} + suffix);
         return Mapping{bpf_map__fd(m), map_bytes(m), bpf_map__name(m)};
       };
-      hooks[i] = {mapping("_ring"), mapping("_totals"), mapping("_state"), mapping("_cache")};
+      hooks[i] = {has_ring(static_cast<Hook>(i)) ? mapping("_ring") : Mapping{}, mapping("_totals"),
+                  mapping("_state"), mapping("_cache")};
     }
     const bpf_map* device_map = map("devices");
     devices = Mapping{bpf_map__fd(device_map), map_bytes(device_map), "devices"};

@@ -38,7 +38,7 @@ struct CounterLayout {
 
 // One hook's shared memory, read only. Empty spans for a hook that is not loaded.
 struct HookMemory {
-  std::span<const tl_cell> ring;     // [cpu][slot][cell]
+  std::span<const tl_cell> ring;  // [cpu][slot][cell]; empty for `failed`, which has totals alone
   std::span<const tl_total> totals;  // [cpu][cell]
   std::span<const tl_cpu_state> state;
 };

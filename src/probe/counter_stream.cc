@@ -21,7 +21,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDrainStep{50};
 constexpr std::chrono::seconds kFlushLimit{5};
 constexpr std::chrono::hours kForever{24 * 365};
-constexpr std::uint32_t kDeviceSeries = 256;
+// Of devices that nobody named. Below a millisecond fewer, so that the ring holds enough buckets.
+constexpr std::uint32_t kDeviceSeries = 256, kDeviceSeriesOfShortBuckets = 64;
+constexpr milliseconds kShortBucket{1};
 
 class CounterStream {
  public:
@@ -93,7 +95,9 @@ class CounterStream {
     layout.device_series = 1;
     for (const CounterPoint& point : points_)
       layout.device_series += static_cast<std::uint32_t>(point.devices_before.size());
-    if (!options_.only_points) layout.device_series = std::max(kDeviceSeries, layout.device_series);
+    const std::uint32_t room =
+        options_.interval < kShortBucket ? kDeviceSeriesOfShortBuckets : kDeviceSeries;
+    if (!options_.only_points) layout.device_series = std::max(room, layout.device_series);
     return layout;
   }
 

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 
 #include "base/errors.hh"
@@ -61,7 +62,9 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
   UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
   if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
   if (socket.get() < 0) throw_errno("open", "a packet socket");
-  Program program{counters_tap__open(), &counters_tap__destroy};
+  // Gone when this function returns: a skeleton a device is memory and a dozen descriptors.
+  const std::unique_ptr<counters_tap, void (*)(counters_tap*)> program{counters_tap__open(),
+                                                                       &counters_tap__destroy};
   if (!program) throw_errno("open", "the counter tap program");
   set_counter_constants(*program->rodata, layout, cpus);
   program->rodata->tl_tap_series = series.series;
@@ -82,7 +85,7 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
   address.sll_ifindex = static_cast<int>(key.ifindex);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     throw_errno("bind a packet socket to", fmt::format("device {}", key.ifindex));
-  return CounterTap{std::move(program), std::move(socket), series.series};
+  return CounterTap{std::move(socket), series.series};
 }
 
 bool CounterTap::is_bound() const {

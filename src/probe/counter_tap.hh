@@ -3,14 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 #include "base/fd.hh"
 #include "probe/counter_kernel.hh"
 
 struct bpf_object;
-struct counters_tap;
 
 namespace tl {
 
@@ -28,12 +26,9 @@ class CounterTap {
   [[nodiscard]] std::uint32_t series() const { return series_; }
 
  private:
-  using Program = std::unique_ptr<counters_tap, void (*)(counters_tap*)>;
-  CounterTap(Program program, UniqueFd socket, std::uint32_t series)
-      : program_{std::move(program)}, socket_{std::move(socket)}, series_{series} {}
+  CounterTap(UniqueFd socket, std::uint32_t series) : socket_{std::move(socket)}, series_{series} {}
 
-  Program program_;
-  UniqueFd socket_;
+  UniqueFd socket_;  // holds the program, and the program its maps
   std::uint32_t series_;
 };
 
