@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
 #include <limits>
 
 #include "base/errors.hh"
@@ -45,6 +46,21 @@ ClockPair read_clock_pair(int attempts) {
 
 ClockReading read_clocks() {
   return {read_clock_pair(), read_ns(CLOCK_BOOTTIME), read_ns(CLOCK_TAI)};
+}
+
+std::int64_t time_namespace_offset_ns() {
+  std::ifstream offsets{"/proc/self/timens_offsets"};  // none: a kernel without time namespaces
+  std::string clock;
+  std::int64_t seconds = 0, nanoseconds = 0;
+  while (offsets >> clock >> seconds >> nanoseconds)
+    if (clock == "monotonic") return seconds * kNsPerSecond + nanoseconds;
+  return 0;
+}
+
+std::int64_t tai_offset_ns(const ClockReading& reading) {
+  // TAI is read a little after the pair: rounding takes that away.
+  const std::int64_t apart_ns = reading.tai_ns - reading.pair.real_ns;
+  return (apart_ns + kNsPerSecond / 2) / kNsPerSecond * kNsPerSecond;
 }
 
 std::string utc_compact(std::int64_t time_ns) {

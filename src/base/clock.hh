@@ -31,6 +31,12 @@ struct ClockReading {
 };
 ClockReading read_clocks();
 
+// What this process's time namespace adds to the kernel's CLOCK_MONOTONIC (time_namespaces(7)); 0
+// outside of one. BPF programs see the kernel's.
+std::int64_t time_namespace_offset_ns();
+// TAI - UTC, whole seconds as both clocks' definition has it; 0 where nobody has told the kernel.
+std::int64_t tai_offset_ns(const ClockReading& reading);
+
 // UTC as 20260131T235959Z (for names) and 2026-01-31T23:59:59.123456789Z (for people and JSON).
 std::string utc_compact(std::int64_t realtime_ns);
 std::string utc_iso(std::int64_t realtime_ns);

@@ -18,7 +18,7 @@ constexpr std::int64_t kNoteworthyNs =
 constexpr std::int64_t kSkewMarginNs = 1'000'000;
 
 CounterLayout with_base(CounterLayout layout, const CounterGrid& grid) {
-  layout.base_ns = grid.base_mono_ns;
+  layout.base_ns = grid.base_mono_ns - time_namespace_offset_ns();  // the programs' clock
   return layout;
 }
 
@@ -35,8 +35,9 @@ CounterGrid make_grid(std::int64_t interval_ns, const ClockPair& now) {
   return grid;
 }
 
-CounterSession::CounterSession(CounterLayout layout)
-    : grid_{make_grid(layout.interval_ns, read_clock_pair())},
+CounterSession::CounterSession(CounterLayout layout, Clocks clocks)
+    : clocks_{std::move(clocks)},
+      grid_{make_grid(layout.interval_ns, clocks_())},
       kernel_{with_base(std::move(layout), grid_)} {
   offsets_.emplace_back(grid_.clock.mono_ns, grid_.clock.offset_ns());
 }
@@ -98,7 +99,7 @@ std::vector<CounterValues> CounterSession::failed() const {
 
 void CounterSession::audit_clock() {
   if (monotonic_ns() < next_audit_ns_) return;
-  const ClockPair now = read_clock_pair(8);
+  const ClockPair now = clocks_();
   next_audit_ns_ = now.mono_ns + kAuditStepNs;
   const std::int64_t change_ns = now.offset_ns() - offsets_.back().second;
   if (change_ns > kStepNs || change_ns < -kStepNs)
@@ -132,7 +133,7 @@ nlohmann::json CounterSession::account() const {
        {{"base_mono_ns", grid_.base_mono_ns},
         {"base_real_ns", grid_.base_real_ns},
         {"uncertainty_ns", grid_.clock.uncertainty_ns},
-        {"tai_offset_ns", read_clocks().tai_ns - realtime_ns()},
+        {"tai_offset_ns", tai_offset_ns(read_clocks())},
         {"boot_id", read_value("/proc/sys/kernel/random/boot_id")}}},
       {"clock", {{"offsets", offsets}, {"steps", steps_}}},
       {"opened_ns", opened_ns_ + grid_.clock.offset_ns()},

@@ -36,8 +36,12 @@ class CounterSession {
  public:
   using Visit = std::function<void(const Bucket&)>;
 
-  // Loads and attaches; nothing counts yet. `layout`'s base is set here.
-  explicit CounterSession(CounterLayout layout);
+  using Clocks = std::function<ClockPair()>;
+
+  // Loads and attaches; nothing counts yet. `layout`'s base is set here. `clocks` is what the grid
+  // and the audit of the clocks go by; tests step it.
+  explicit CounterSession(
+      CounterLayout layout, Clocks clocks = [] { return read_clock_pair(); });
 
   [[nodiscard]] CounterKernel& kernel() { return kernel_; }
   [[nodiscard]] const CounterGrid& grid() const { return grid_; }
@@ -68,6 +72,7 @@ class CounterSession {
   void audit_clock();
   void seal(std::uint64_t last_epoch, const Visit& visit);
 
+  Clocks clocks_;
   CounterGrid grid_;
   CounterKernel kernel_;
   std::unique_ptr<BucketReader> reader_;
