@@ -1,0 +1,333 @@
+// What the counters cost, beside programs that do nothing, the least counter, and bpftrace.
+// bench/counters/run.py runs this and makes the table; every line printed is one JSON object.
+//
+//   bench_counters cost udp|tcp PAIRS SECONDS       run time of all programs on the same packets
+//   bench_counters throughput udp|tcp ROUNDS SECONDS   with and without each, taking turns
+//   bench_counters ticks SECONDS FOLDER             all CPUs oversubscribed twofold
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/clock.hh"
+#include "base/errors.hh"
+#include "base/process.hh"
+#include "peers.skel.h"
+#include "probe/counter_points.hh"
+#include "probe/counter_session.hh"
+#include "support/processes.hh"
+#include "support/temporary.hh"
+#include "traffic.hh"
+
+using namespace tl;
+using namespace tl::bench;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+void wait_seconds(double seconds) { ::poll(nullptr, 0, static_cast<int>(seconds * 1000)); }
+
+struct Facts {
+  std::uint64_t runs = 0, run_ns = 0;
+};
+
+bpf_prog_info info_of(int fd) {
+  bpf_prog_info info{};
+  __u32 length = sizeof info;
+  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) throw_errno("ask about", "a program");
+  return info;
+}
+
+// All programs of the kernel that `wanted` selects.
+std::vector<std::uint32_t> programs(const std::function<bool(const bpf_prog_info&)>& wanted) {
+  std::vector<std::uint32_t> ids;
+  for (__u32 id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+    const UniqueFd fd{bpf_prog_get_fd_by_id(id)};
+    if (fd.valid() && wanted(info_of(fd.get()))) ids.push_back(id);
+  }
+  return ids;
+}
+
+// Run times of named programs; a name may stand for several.
+class Meter {
+ public:
+  void add(const std::string& name, const std::string& hook, int fd) {
+    programs_.push_back({name, hook, UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 0)}, {}});
+  }
+  void add_id(const std::string& name, const std::string& hook, std::uint32_t id) {
+    programs_.push_back({name, hook, UniqueFd{bpf_prog_get_fd_by_id(id)}, {}});
+  }
+  void begin() {
+    for (Program& p : programs_) p.before = read(p);
+  }
+  // One line each name and hook.
+  void end() const {
+    std::map<std::pair<std::string, std::string>, Facts> sums;
+    for (const Program& p : programs_) {
+      const Facts now = read(p);
+      Facts& sum = sums[{p.name, p.hook}];
+      sum.runs += now.runs - p.before.runs;
+      sum.run_ns += now.run_ns - p.before.run_ns;
+    }
+    for (const auto& [key, sum] : sums)
+      fmt::print("{}\n", json{{"program", key.first},
+                              {"hook", key.second},
+                              {"runs", sum.runs},
+                              {"run_ns", sum.run_ns}}
+                             .dump());
+  }
+
+ private:
+  struct Program {
+    std::string name, hook;
+    UniqueFd fd;
+    Facts before;
+  };
+  static Facts read(const Program& p) {
+    const bpf_prog_info info = info_of(p.fd.get());
+    return {info.run_cnt, info.run_time_ns};
+  }
+  std::vector<Program> programs_;
+};
+
+// bpftrace with one script, attached once its program is in the kernel.
+class Bpftrace {
+ public:
+  explicit Bpftrace(const std::string& script, const std::filesystem::path& output = "/dev/null")
+      : before_{programs(is_tracepoint)}, child_{start(script, output)} {
+    if (!test::eventually([&] { return !program_ids().empty(); }, 20s))
+      throw MachineError{"bpftrace: did not attach"};
+    wait_seconds(0.3);
+  }
+  ~Bpftrace() {
+    child_.signal(SIGINT);
+    child_.wait(10s);
+  }
+  Bpftrace(const Bpftrace&) = delete;
+  Bpftrace& operator=(const Bpftrace&) = delete;
+  [[nodiscard]] std::vector<std::uint32_t> program_ids() const {
+    std::vector<std::uint32_t> fresh = programs(is_tracepoint);
+    std::erase_if(fresh, [&](std::uint32_t id) {
+      return std::find(before_.begin(), before_.end(), id) != before_.end();
+    });
+    return fresh;
+  }
+
+ private:
+  static bool is_tracepoint(const bpf_prog_info& info) {
+    return info.type == BPF_PROG_TYPE_TRACEPOINT;
+  }
+  static Child start(const std::string& script, const std::filesystem::path& output) {
+    const UniqueFd out = open_fd(output, O_WRONLY | O_CREAT | O_TRUNC);
+    ChildOptions options;
+    options.stdout_fd = out.get();
+    return Child{{"bpftrace", "-e", script}, options};
+  }
+  std::vector<std::uint32_t> before_;
+  Child child_;
+};
+
+constexpr const char* kSumRx = "tracepoint:net:netif_receive_skb { @ = sum(args->len); }";
+constexpr const char* kSumTx = "tracepoint:net:net_dev_start_xmit { @ = sum(args->len); }";
+
+// A counting session on all devices of both ends.
+struct Ours {
+  Ours(const Fan& fan, CounterLayout layout) : session{layout} {
+    points.push_back(open_point("left", NetNs::open(path_of(fan.left))));
+    points.push_back(open_point("right", NetNs::open(path_of(fan.right))));
+    for (CounterPoint& point : points) name_devices(point, session.kernel());
+    session.start();
+  }
+  static std::string path_of(const NetNs& netns) {
+    return fmt::format("/proc/self/fd/{}", netns.fd());
+  }
+  std::vector<CounterPoint> points;
+  CounterSession session;
+};
+
+CounterLayout layout_of(const Fan& fan, bool taps, bool ports) {
+  CounterLayout layout;
+  layout.taps = taps;
+  layout.device_series = static_cast<std::uint32_t>(2 * fan.pairs) + 64;
+  if (ports) layout.ports = {9000, 9001};
+  return layout;
+}
+
+// A packet socket on the device, as a tap has, with another program.
+UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
+  return netns.run([&] {
+    UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program) != 0)
+      throw_errno("attach to", "a packet socket");
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_ifindex =
+        static_cast<int>(::if_nametoindex(fmt::format("tlb{}", fan.pairs - 1).c_str()));
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      throw_errno("bind", "a packet socket");
+    return socket;
+  });
+}
+
+void add_hooks(Meter& meter, const std::string& name, const CounterKernel& kernel) {
+  meter.add(name, "rx", kernel.program_fd(Hook::rx));
+  meter.add(name, "tx", kernel.program_fd(Hook::tx));
+}
+
+void measure_cost(Kind kind, int pairs, double seconds) {
+  const Fan fan{pairs};
+  const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
+  if (!peer || peers__attach(peer.get()) != 0) throw_errno("load", "the peers");
+  Meter meter;
+  meter.add("empty", "rx", bpf_program__fd(peer->progs.empty_rx));
+  meter.add("empty", "tx", bpf_program__fd(peer->progs.empty_tx));
+  meter.add("minimal", "rx", bpf_program__fd(peer->progs.minimal_rx));
+  meter.add("minimal", "tx", bpf_program__fd(peer->progs.minimal_tx));
+  meter.add("empty", "tap", bpf_program__fd(peer->progs.empty_tap));
+  meter.add("minimal", "tap", bpf_program__fd(peer->progs.minimal_tap));
+  std::vector<UniqueFd> sockets;
+  for (const NetNs* netns : {&fan.left, &fan.right})
+    for (const bpf_program* p : {peer->progs.empty_tap, peer->progs.minimal_tap})
+      sockets.push_back(open_tap(fan, *netns, bpf_program__fd(p)));
+  Ours events{fan, layout_of(fan, false, false)}, ports{fan, layout_of(fan, false, true)};
+  add_hooks(meter, "ours", events.session.kernel());
+  add_hooks(meter, "ours + ports", ports.session.kernel());
+  const auto is_tap = [](const bpf_prog_info& info) {
+    return std::string_view{info.name} == "tl_tap";
+  };
+  const auto add_taps = [&](const std::string& name, std::vector<std::uint32_t>& known) {
+    for (const std::uint32_t id : programs(is_tap))
+      if (std::find(known.begin(), known.end(), id) == known.end()) {
+        known.push_back(id);
+        meter.add_id(name, "tap", id);
+      }
+  };
+  std::vector<std::uint32_t> known = programs(is_tap);  // of other counters on this machine
+  std::optional<Ours> tap, port_tap;
+  if (pairs == 1) {  // each tap has one series only, however many there are
+    tap.emplace(fan, layout_of(fan, true, false));
+    add_taps("ours", known);
+    port_tap.emplace(fan, layout_of(fan, true, true));
+    add_taps("ours + ports", known);
+  }
+  const Bpftrace rx{kSumRx};
+  for (const std::uint32_t id : rx.program_ids()) meter.add_id("bpftrace", "rx", id);
+  const Bpftrace tx{kSumTx};
+  for (const std::uint32_t id : tx.program_ids()) meter.add_id("bpftrace", "tx", id);
+  const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
+  if (!statistics.valid()) throw_errno("switch on", "run times of programs");
+  const Stream stream{fan, kind};
+  wait_seconds(0.3);
+  meter.begin();
+  wait_seconds(seconds);
+  meter.end();
+}
+
+// Datagrams or bytes a second, over a stretch of a running stream.
+double rate(const Stream& stream, double seconds) {
+  wait_seconds(0.05);
+  const std::int64_t begin_ns = monotonic_ns();
+  const std::uint64_t before = stream.sent();
+  wait_seconds(seconds);
+  return static_cast<double>(stream.sent() - before) * 1e9 /
+         static_cast<double>(monotonic_ns() - begin_ns);
+}
+
+void measure_throughput(Kind kind, int rounds, double seconds) {
+  const Fan fan{1};
+  const Stream stream{fan, kind};
+  using Attach = std::function<std::shared_ptr<void>()>;
+  const std::vector<std::pair<std::string, Attach>> variants{
+      {"ours, trace events",
+       [&] { return std::make_shared<Ours>(fan, layout_of(fan, false, false)); }},
+      {"ours, taps", [&] { return std::make_shared<Ours>(fan, layout_of(fan, true, false)); }},
+      {"bpftrace", [] { return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx); }}};
+  for (int round = 0; round < rounds; ++round)
+    for (const auto& [name, attach] : variants) {
+      double without = 0, with = 0;
+      const auto measure_with = [&, &attach = attach] {
+        const std::shared_ptr<void> attached = attach();
+        with = rate(stream, seconds);
+      };
+      if (round % 2 == 1) measure_with();
+      without = rate(stream, seconds);
+      if (round % 2 == 0) measure_with();
+      fmt::print("{}\n", json{{"program", name}, {"without", without}, {"with", with}}.dump());
+    }
+}
+
+// Leaves bpftrace.txt and ours.csv in `folder`; prints what the devices counted.
+void measure_ticks(double seconds, const std::filesystem::path& folder) {
+  const Fan fan{1};
+  std::vector<std::jthread> load;
+  for (unsigned i = 0; i < 2 * std::thread::hardware_concurrency(); ++i)
+    load.emplace_back([](const std::stop_token& stop) {
+      for (volatile std::uint64_t n = 0; !stop.stop_requested();) n = n + 1;
+    });
+  const LinkStatistics before = fan.right.run([] { return list_links().back().statistics; });
+  const UniqueFd err = open_fd(folder / "ours.err", O_WRONLY | O_CREAT | O_TRUNC);
+  ChildOptions options;
+  options.stderr_fd = err.get();
+  Child ours{{TL_PROGRAM, "counters", "container", "--netns",
+              fmt::format("/proc/{}/fd/{}", ::getpid(), fan.right.fd()), "-i", "tlb0", "--format",
+              "csv", "--output", (folder / "ours.csv").native()},
+             options};
+  {
+    // The time of each tick by its own clock, and the bytes since the one before.
+    const Bpftrace peer{
+        "tracepoint:net:netif_receive_skb /str(args->name) == \"tlb0\"/ { @ = sum(args->len); } "
+        "interval:ms:10 { printf(\"t %llu\\n\", nsecs); print(@); clear(@); }",
+        folder / "bpftrace.txt"};
+    wait_seconds(0.5);
+    {
+      const Stream stream{fan, Kind::udp, 50'000};
+      wait_seconds(seconds);
+    }
+    wait_seconds(0.5);
+  }
+  ours.signal(SIGINT);
+  ours.wait(20s);
+  const LinkStatistics after = fan.right.run([] { return list_links().back().statistics; });
+  fmt::print("{}\n", json{{"rx_bytes", after.rx_bytes - before.rx_bytes},
+                          {"rx_packets", after.rx_packets - before.rx_packets}}
+                         .dump());
+}
+
+Kind kind_of(const std::string& text) { return text == "tcp" ? Kind::tcp : Kind::udp; }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  try {
+    if (args.size() == 4 && args[0] == "cost")
+      measure_cost(kind_of(args[1]), std::stoi(args[2]), std::stod(args[3]));
+    else if (args.size() == 4 && args[0] == "throughput")
+      measure_throughput(kind_of(args[1]), std::stoi(args[2]), std::stod(args[3]));
+    else if (args.size() == 3 && args[0] == "ticks")
+      measure_ticks(std::stod(args[1]), args[2]);
+    else
+      throw UsageError{"see bench/counters/measure.cc"};
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_counters: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""What the counters cost, beside an empty program, the least counter, and bpftrace. Needs root; about two minutes.
+
+Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--pairs 11] [--seconds 1] [--json FILE]
+
+Run times are the kernel's own (BPF_ENABLE_STATS), of all programs on the same packets at once; "net" is without what the empty
+program at that place takes, which is what measuring costs. Throughput is measured with and without, taking turns. Ends with the
+targets and whether they are met.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+# bpftrace looks for the trace events' file system, which not every machine mounts: in a mount namespace of our own.
+WRAPPER = ("mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; "
+           "mount -t tracefs none /sys/kernel/debug/tracing; exec \"$@\"")
+
+
+def helper(build, *args):
+    argv = ["unshare", "--mount", "sh", "-c", WRAPPER, "sh", f"{build}/bench/counters/bench_counters", *map(str, args)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(done.stderr.strip().splitlines()[-1])
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def cost(build, kind, pairs, rounds, seconds):
+    """(program, hook) → median of ns a packet, and of ns a packet without the empty program's in the same round."""
+    plain, net, packets = {}, {}, 0
+    for _ in range(rounds):
+        lines = helper(build, "cost", kind, pairs, seconds)
+        rows = {(r["program"], r["hook"]): r["run_ns"] / r["runs"] for r in lines if r["runs"]}
+        packets += sum(r["runs"] for r in lines if (r["program"], r["hook"]) == ("empty", "rx"))
+        for (program, hook), ns in rows.items():
+            plain.setdefault((program, hook), []).append(ns)
+            net.setdefault((program, hook), []).append(ns - rows["empty", hook])
+    print(f"\n{kind}, {2 * pairs} series, {packets} packets in {rounds} rounds: ns a packet (net of empty)")
+    hooks = [hook for hook in ("rx", "tx", "tap") if pairs == 1 or hook != "tap"]
+    print(f"{'':<16}" + "".join(f"{hook:>18}" for hook in hooks))
+    result = {key: statistics.median(values) for key, values in net.items()}
+    for program in ("empty", "minimal", "ours", "ours + ports", "bpftrace"):
+        cells = [f"{statistics.median(plain[program, hook]):>10.1f} ({result[program, hook]:>5.1f})" if (program, hook) in plain
+                 else f"{'-':>18}" for hook in hooks]
+        print(f"{program:<16}" + "".join(cells), flush=True)
+    return result
+
+
+def throughput(build, kind, pairs, seconds):
+    ratios = {}
+    for row in helper(build, "throughput", kind, pairs, seconds):
+        ratios.setdefault(row["program"], []).append(row["with"] / row["without"])
+    print(f"\n{kind}: throughput kept, {pairs} pairs taking turns: median (lowest … highest)")
+    for program, values in ratios.items():
+        print(f"{program:<20}{statistics.median(values):>8.3f} ({min(values):.3f} … {max(values):.3f})", flush=True)
+    return {program: statistics.median(values) for program, values in ratios.items()}
+
+
+def bpftrace_ticks(path):
+    times, total = [], 0
+    for line in path.read_text().splitlines():
+        if line.startswith("t "):
+            times.append(int(line[2:]))
+        elif line.startswith("@: "):
+            total += int(line[3:])
+    return times, total
+
+
+def our_ticks(path):
+    lines = path.read_text().splitlines()
+    header = lines[0].split(",")
+    rows = [dict(zip(header, line.split(","))) for line in lines[1:]]
+    first = next(name for name in header if name.startswith("time"))
+    return [int(row[first]) for row in rows], sum(int(row["rx_bytes"]) for row in rows)
+
+
+def ticks(build, seconds):
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
+        folder = pathlib.Path(name)
+        device = helper(build, "ticks", seconds, folder)[0]
+        table = {"bpftrace": bpftrace_ticks(folder / "bpftrace.txt"), "ours": our_ticks(folder / "ours.csv")}
+    print("\n10 ms ticks with twice as many busy threads as CPUs; bytes beside the device's statistics")
+    print(f"{'':<10}{'ticks':>8}{'missing':>9}{'gaps > 15 ms':>14}{'longest':>12}{'bytes off':>14}")
+    for program, (times, total) in table.items():
+        gaps = [b - a for a, b in zip(times, times[1:])]
+        missing = round((times[-1] - times[0]) / 1e7) + 1 - len(times)
+        # bpftrace's length has no link header at this event: that is not a loss.
+        expected = device["rx_bytes"] - (14 * device["rx_packets"] if program == "bpftrace" else 0)
+        print(f"{program:<10}{len(times):>8}{missing:>9}{sum(gap > 15e6 for gap in gaps):>14}{max(gaps) / 1e6:>9.1f} ms"
+              f"{total - expected:>14}", flush=True)
+
+
+def verdicts(small, large, kept):
+    print("\ntargets")
+
+    def say(text, value, limit, is_met):
+        print(f"{'met    ' if is_met else 'NOT MET'}  {text}: {value:.2f} (target {limit})")
+
+    for hook in ("rx", "tx", "tap"):
+        for kind, result in small.items():
+            ratio = result["ours", hook] / result["minimal", hook]
+            say(f"{kind} {hook}: net cost, of the minimal program's", ratio, "<= 1.30", ratio <= 1.3)
+    for hook in ("rx", "tx"):
+        for kind, result in small.items():
+            ratio = result["ours", hook] / result["bpftrace", hook]
+            say(f"{kind} {hook}: net cost, of bpftrace's", ratio, "<= 0.50", ratio <= 0.5)
+        growth = large["ours", hook] / small["udp"]["ours", hook]
+        say(f"udp {hook}: net cost with 256 series, of that with 2", growth, "< 1.20", growth < 1.2)
+    for kind, programs in kept.items():
+        for program, ratio in programs.items():
+            if program.startswith("ours"):
+                say(f"{kind}: throughput kept with {program}", ratio, ">= 0.98", ratio >= 0.98)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("--build", default=str(root / "build" / "release"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--json", help="also write the medians here")
+    args = parser.parse_args()
+    small = {kind: cost(args.build, kind, 1, args.rounds, args.seconds) for kind in ("udp", "tcp")}
+    cost(args.build, "udp", 32, args.rounds, args.seconds)
+    large = cost(args.build, "udp", 128, args.rounds, args.seconds)
+    kept = {kind: throughput(args.build, kind, args.pairs, args.seconds / 2) for kind in ("udp", "tcp")}
+    ticks(args.build, 5 * args.seconds)
+    verdicts(small, large, kept)
+    if args.json:
+        tables = {**small, "udp 256 series": large}
+        flat = {kind: {" ".join(key): ns for key, ns in result.items()} for kind, result in tables.items()}
+        pathlib.Path(args.json).write_text(json.dumps({"net_ns": flat, "throughput": kept}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
