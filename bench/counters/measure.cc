@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <memory>
@@ -240,14 +241,26 @@ void measure_cost(Kind kind, int pairs, double seconds) {
   meter.end();
 }
 
-// Datagrams or bytes a second, over a stretch of a running stream.
-double rate(const Stream& stream, double seconds) {
+// Datagrams or bytes a second of the clock and of this process's CPU time, over a stretch of a
+// running stream. The kernel's work for both ends is done in its threads; CPU time leaves out what
+// other processes took.
+struct Rate {
+  double clock = 0, cpu = 0;
+};
+
+Rate rate_of(const Stream& stream, double seconds) {
+  const auto cpu_ns = [] {
+    timespec now{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+  };
   wait_seconds(0.05);
-  const std::int64_t begin_ns = monotonic_ns();
+  const std::int64_t begin_ns = monotonic_ns(), cpu_begin_ns = cpu_ns();
   const std::uint64_t before = stream.sent();
   wait_seconds(seconds);
-  return static_cast<double>(stream.sent() - before) * 1e9 /
-         static_cast<double>(monotonic_ns() - begin_ns);
+  const auto sent = static_cast<double>(stream.sent() - before) * 1e9;
+  return {sent / static_cast<double>(monotonic_ns() - begin_ns),
+          sent / static_cast<double>(cpu_ns() - cpu_begin_ns)};
 }
 
 void measure_throughput(Kind kind, int rounds, double seconds) {
@@ -261,15 +274,18 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
       {"bpftrace", [] { return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx); }}};
   for (int round = 0; round < rounds; ++round)
     for (const auto& [name, attach] : variants) {
-      double without = 0, with = 0;
+      Rate without, with;
       const auto measure_with = [&, &attach = attach] {
         const std::shared_ptr<void> attached = attach();
-        with = rate(stream, seconds);
+        with = rate_of(stream, seconds);
       };
       if (round % 2 == 1) measure_with();
-      without = rate(stream, seconds);
+      without = rate_of(stream, seconds);
       if (round % 2 == 0) measure_with();
-      fmt::print("{}\n", json{{"program", name}, {"without", without}, {"with", with}}.dump());
+      fmt::print("{}\n", json{{"program", name},
+                              {"kept", with.clock / without.clock},
+                              {"kept_cpu", with.cpu / without.cpu}}
+                             .dump());
     }
 }
 
