@@ -22,9 +22,25 @@ class FdSource : public ByteSource {
   explicit FdSource(UniqueFd fd) : fd_{std::move(fd)} {
     struct stat status {};
     may_wait_ = ::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode);
+    begin_ = ::lseek(fd_.get(), 0, SEEK_CUR);  // stdin may have been read from before
   }
 
   [[nodiscard]] bool may_wait() const override { return may_wait_; }
+  [[nodiscard]] bool has_positions() const override { return !may_wait_ && begin_ >= 0; }
+
+  Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset) override {
+    Piece piece;
+    while (piece.bytes < into.size()) {
+      const auto at = begin_ + static_cast<off_t>(offset + piece.bytes);
+      const std::span<std::uint8_t> rest = into.subspan(piece.bytes);
+      const ssize_t got = ::pread(fd_.get(), rest.data(), rest.size(), at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) piece.failure = errno_text(errno);
+      if (got <= 0) break;
+      piece.bytes += static_cast<std::size_t>(got);
+    }
+    return piece;
+  }
 
   std::size_t read(std::span<std::uint8_t> into) override {
     for (;;) {
@@ -39,6 +55,7 @@ class FdSource : public ByteSource {
  private:
   UniqueFd fd_;
   bool may_wait_ = true;
+  off_t begin_ = -1;
 };
 
 class MemorySource : public ByteSource {
@@ -74,6 +91,10 @@ class PeekedSource : public ByteSource {
   }
 
   [[nodiscard]] bool may_wait() const override { return inner_->may_wait(); }
+  [[nodiscard]] bool has_positions() const override { return inner_->has_positions(); }
+  Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset) override {
+    return inner_->read_at(into, offset);
+  }
 
   std::size_t read(std::span<std::uint8_t> into) override {
     if (given_ == size_) {
@@ -104,6 +125,10 @@ UniqueFd open_input(const std::string& path) {
 }
 
 }  // namespace
+
+ByteSource::Piece ByteSource::read_at(std::span<std::uint8_t> /*into*/, std::uint64_t /*offset*/) {
+  return {0, "this source has no positions"};
+}
 
 std::unique_ptr<ByteSource> open_source(const std::string& path) {
   UniqueFd fd = open_input(path);

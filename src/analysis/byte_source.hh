@@ -15,6 +15,16 @@ class ByteSource {
   // Reads up to into.size() bytes, at least one unless the source is over. 0 means the end, or a
   // failure: failure() is then not empty.
   virtual std::size_t read(std::span<std::uint8_t> into) = 0;
+  // Whether read_at() works: plain regular files.
+  [[nodiscard]] virtual bool has_positions() const { return false; }
+  struct Piece {
+    std::size_t bytes = 0;
+    std::string
+        failure;  // why reading stopped before `into` was full, empty at the end of the file
+  };
+  // Fills `into` from `offset` bytes behind the beginning, as far as the source goes; independent
+  // of read(), and safe to call from several threads at a time. Needs has_positions().
+  virtual Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset);
   // "none", "gzip", "zstd" or "lz4".
   [[nodiscard]] virtual std::string_view compression() const { return "none"; }
   // Whether read() may wait for somebody else, as on pipes, instead of for a disk.

@@ -14,25 +14,56 @@ ReadAhead::~ReadAhead() {
   thread_.join();
 }
 
-void ReadAhead::fill(Chunk& chunk) {
-  // Not value-initialised: pages are touched only when bytes arrive in them.
-  if (chunk.bytes == nullptr)
-    chunk.bytes = std::make_unique_for_overwrite<std::uint8_t[]>(kHeadroomBytes + kChunkBytes);
-  chunk.size = source_->read({chunk.bytes.get() + kHeadroomBytes, kChunkBytes});
+ByteSource::Piece ReadAhead::read_chunk(std::span<std::uint8_t> into, std::uint64_t number) {
+  if (has_positions_) return source_->read_at(into, number * kChunkBytes);
+  const std::size_t bytes = source_->read(into);
+  return {bytes, bytes == 0 ? source_->failure() : std::string{}};
+}
+
+// Claims a free chunk and fills it, without the lock while reading.
+void ReadAhead::read_next_chunk(Lock& lock) {
+  const std::uint64_t number = claimed_++;
+  Chunk& filled = chunk(number);
+  filled.is_ready = false;
+  lock.unlock();
+  ByteSource::Piece piece;
+  std::exception_ptr thrown;
+  try {
+    // Not value-initialised: pages are touched only when bytes arrive in them.
+    if (filled.bytes == nullptr)
+      filled.bytes = std::make_unique_for_overwrite<std::uint8_t[]>(kHeadroomBytes + kChunkBytes);
+    piece = read_chunk({filled.bytes.get() + kHeadroomBytes, kChunkBytes}, number);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  lock.lock();
+  filled.size = piece.bytes;
+  filled.is_ready = true;
+  // A short piece of a file is its last, even if the file has grown when the next piece is read.
+  const bool is_short = piece.bytes < kChunkBytes && (has_positions_ || piece.bytes == 0);
+  const std::uint64_t count = is_short ? number + (piece.bytes != 0 ? 1 : 0) : kUnknown;
+  if (count < chunk_count_) {
+    chunk_count_ = count;
+    failure_ = std::move(piece.failure);
+    thrown_ = thrown;
+  }
+  changed_.notify_all();
 }
 
 std::span<std::uint8_t> ReadAhead::next() {
-  std::unique_lock lock{mutex_};
-  if (thread_.joinable()) {
-    changed_.wait(lock, [&] { return filled_ > taken_ || over_; });
-    if (thrown_) std::rethrow_exception(thrown_);
-  } else if (!over_) {
-    fill(chunk(filled_));
-    over_ = chunk(filled_).size == 0;
-    filled_ += over_ ? 0 : 1;
+  Lock lock{mutex_};
+  for (;;) {
+    if (taken_ >= chunk_count_) {
+      if (thrown_) std::rethrow_exception(thrown_);
+      return {};
+    }
+    if (taken_ < claimed_ && chunk(taken_).is_ready) break;
+    if ((has_positions_ || !thread_.joinable()) && has_free_chunk() && chunk_count_ == kUnknown)
+      read_next_chunk(lock);
+    else
+      changed_.wait(lock);
   }
-  if (filled_ == taken_) return {};
-  Chunk& taken = chunk(taken_++);
+  const Chunk& taken = chunk(taken_++);
   given_bytes_ += taken.size;
   // A pipe may keep a reader waiting for ever, and a thread that waits cannot be stopped.
   if (!thread_.joinable() && given_bytes_ >= kChunkBytes && !source_->may_wait()) start();
@@ -55,23 +86,11 @@ void ReadAhead::release(bool keep_latest) {
 }
 
 void ReadAhead::run() {
-  std::unique_lock lock{mutex_};
-  while (!over_) {
-    changed_.wait(lock, [&] { return stopping_ || filled_ - released_ < kChunks; });
-    if (stopping_) return;
-    Chunk& free = chunk(filled_);
-    lock.unlock();
-    std::exception_ptr thrown;
-    try {
-      fill(free);
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-    lock.lock();
-    thrown_ = thrown;
-    over_ = thrown != nullptr || free.size == 0;
-    filled_ += over_ ? 0 : 1;
-    changed_.notify_all();
+  Lock lock{mutex_};
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || chunk_count_ != kUnknown || has_free_chunk(); });
+    if (stopping_ || chunk_count_ != kUnknown) return;
+    read_next_chunk(lock);
   }
 }
 

@@ -1,5 +1,7 @@
 // A source read in chunks, the next ones in a thread of their own while the present one is looked
-// at: copying out of the page cache, or decompressing, costs as much as the analysis does.
+// at: copying out of the page cache, or decompressing, costs as much as the analysis does, for
+// large packets several times as much. So where a file can be read at any position, whoever wants a
+// chunk that is not there yet reads the one after it instead of waiting: both threads always work.
 #pragma once
 
 #include <array>
@@ -21,7 +23,8 @@ class ReadAhead {
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
   static constexpr std::size_t kHeadroomBytes = std::size_t{1} << 19;
 
-  explicit ReadAhead(std::unique_ptr<ByteSource> source) : source_{std::move(source)} {}
+  explicit ReadAhead(std::unique_ptr<ByteSource> source)
+      : source_{std::move(source)}, has_positions_{source_->has_positions()} {}
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -34,28 +37,37 @@ class ReadAhead {
 
   [[nodiscard]] std::string_view compression() const { return source_->compression(); }
   // Valid once next() was empty.
-  [[nodiscard]] const std::string& failure() const { return source_->failure(); }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
 
  private:
-  static constexpr std::size_t kChunks = 3;  // one looked at, one ready, one being filled
+  static constexpr std::size_t kChunks = 4;  // one looked at, one ready, one being filled by each
+  static constexpr std::uint64_t kUnknown = UINT64_MAX;
+  using Lock = std::unique_lock<std::mutex>;
   struct Chunk {
     std::unique_ptr<std::uint8_t[]> bytes;
     std::size_t size = 0;
+    bool is_ready = false;
   };
   Chunk& chunk(std::uint64_t number) { return chunks_[number % kChunks]; }
-  void fill(Chunk& chunk);
+  [[nodiscard]] bool has_free_chunk() const { return claimed_ - released_ < kChunks; }
+  void read_next_chunk(Lock& lock);
+  ByteSource::Piece read_chunk(std::span<std::uint8_t> into, std::uint64_t number);
   void start();
   void run();
 
   std::unique_ptr<ByteSource> source_;
+  const bool has_positions_;
   std::array<Chunk, kChunks> chunks_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_ once the thread runs. Chunks are numbered in their order.
-  std::uint64_t filled_ = 0, taken_ = 0, released_ = 0;
-  std::uint64_t given_bytes_ = 0;
-  bool over_ = false, stopping_ = false;
+  // Guarded by mutex_ once the thread runs. Chunks are numbered in their order; somebody fills, or
+  // has filled, those below claimed_. There are chunk_count_ of them.
+  std::uint64_t claimed_ = 0, taken_ = 0, released_ = 0;
+  std::uint64_t chunk_count_ = kUnknown;
+  bool stopping_ = false;
+  std::string failure_;
   std::exception_ptr thrown_;
+  std::uint64_t given_bytes_ = 0;
   std::thread thread_;  // only for inputs of more than a chunk
 };
 
