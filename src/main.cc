@@ -20,6 +20,7 @@ struct Command {
 constexpr std::array kCommands{
     Command{"run", "bring a lab up, run the timed traffic test, leave a bundle", tl::command_run},
     Command{"report", "the report of a bundle: page, Markdown summary, plot", tl::command_report},
+    Command{"ab", "run two experiments in alternation and compare them", tl::command_ab},
     Command{"compare", "whether runs are worse than others", tl::command_compare},
     Command{"gate", "judge runs by a policy: pass, fail, inconclusive", tl::command_gate},
     Command{"doctor", "whether this machine can do the main job", tl::command_doctor},

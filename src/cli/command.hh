@@ -22,6 +22,7 @@ ExitCode command_report(const Args& args);
 ExitCode command_rtt(const Args& args);
 ExitCode command_run(const Args& args);
 ExitCode command_compare(const Args& args);
+ExitCode command_ab(const Args& args);
 ExitCode command_gate(const Args& args);
 ExitCode command_selftest(const Args& args);
 ExitCode command_serve(const Args& args);

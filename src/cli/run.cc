@@ -7,6 +7,7 @@
 
 #include "base/fd.hh"
 #include "cli/command.hh"
+#include "run/series.hh"
 #include "spec/parse.hh"
 #include "spec/settings.hh"
 
@@ -17,6 +18,7 @@ namespace {
 struct RunFlags {
   std::vector<std::pair<const Setting*, std::string>> given;
   std::string input, compose = "compose.yaml", results = "results";
+  std::size_t repeat = 1, warmups = 1;
   bool as_json = false;
 };
 
@@ -31,6 +33,22 @@ Experiment resolve(const RunFlags& flags, const Args& iperf_options) {
   if (!iperf_options.empty()) experiment.iperf_options = iperf_options;
   check(experiment);
   return experiment;
+}
+
+RunReport execute(const RunFlags& flags, const Experiment& experiment, const Args& args,
+                  StopSignals& stop, Progress& progress) {
+  Argv argv{"trafficlab", "run"};
+  argv.insert(argv.end(), args.begin(), args.end());
+  if (flags.repeat == 1)
+    return run_experiment({experiment, flags.compose, flags.results, std::move(argv)}, stop,
+                          progress);
+  return run_series({"repeat",
+                     {{"", experiment}},
+                     repeated(flags.warmups, flags.repeat),
+                     flags.compose,
+                     flags.results,
+                     std::move(argv)},
+                    stop, progress);
 }
 
 }  // namespace
@@ -55,21 +73,20 @@ ExitCode command_run(const Args& args) {
   }
   app.add_option("--compose", flags.compose, "the lab");
   app.add_option("--results", flags.results, "the folder where bundles land");
+  app.add_option("--repeat", flags.repeat, "so many runs, together in one bundle")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
+  app.add_option("--warmup", flags.warmups,
+                 "with --repeat: runs before these, kept but never counted (1)")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{1000}));
   app.add_flag("--json", flags.as_json,
                "the summary as JSON on stdout instead of the bundle's path");
   const auto split = std::find(args.begin(), args.end(), "--");
   if (const auto done = parse(app, {args.begin(), split})) return *done;
   const Args iperf_options{split == args.end() ? split : split + 1, args.end()};
 
-  RunRequest request;
-  request.experiment = resolve(flags, iperf_options);
-  request.compose_file = flags.compose;
-  request.results = flags.results;
-  request.argv = {"trafficlab", "run"};
-  request.argv.insert(request.argv.end(), args.begin(), args.end());
   StopSignals stop;
   Progress progress{stderr};
-  const RunReport report = run_experiment(request, stop, progress);
+  const RunReport report = execute(flags, resolve(flags, iperf_options), args, stop, progress);
   fmt::print(stderr, "{}", report.summary);
   if (flags.as_json)
     fmt::print(

@@ -55,8 +55,17 @@ ExitCode command_recompute(const Args& args) {
   std::string bundle;
   app.add_option("BUNDLE", bundle, "folder of a run")->required();
   if (const auto done = parse(app, args)) return *done;
-  (void)read_manifest(bundle);
-  return tell(bundle, recompute(bundle), "every derived number comes out the same");
+  const nlohmann::json manifest = read_manifest(bundle);
+  std::vector<std::string> lines;
+  if (!manifest.contains("runs")) {
+    lines = recompute(bundle);
+  } else {  // of a series: what its runs say
+    for (const nlohmann::json& run : manifest.at("runs"))
+      for (const std::string& line :
+           recompute(std::filesystem::path{bundle} / run.at("bundle").get<std::string>()))
+        lines.push_back(run.at("bundle").get<std::string>() + ": " + line);
+  }
+  return tell(bundle, lines, "every derived number comes out the same");
 }
 
 }  // namespace tl

@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include "cli/command.hh"
+#include "cli/verdict.hh"
+#include "compare/comparison_report.hh"
+#include "compare/limit.hh"
+#include "run/series.hh"
+#include "spec/parse.hh"
+#include "spec/settings.hh"
+
+namespace tl {
+namespace {
+
+struct AbFlags {
+  std::string a, b, compose = "compose.yaml", results = "results";
+  std::string limit = "5%", confidence = "95%";
+  std::vector<std::string> judged;
+  std::size_t pairs = 8, warmups = 1;
+  bool as_json = false;
+};
+
+void bind(CLI::App& app, AbFlags& flags) {
+  app.add_option("A", flags.a, "experiment file of the baseline")->required();
+  app.add_option("B", flags.b, "experiment file that is judged")->required();
+  app.add_option("--pairs", flags.pairs, "how many times both are run, in the order AB BA AB …")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}))
+      ->capture_default_str();
+  app.add_option("--warmup", flags.warmups, "runs of each before, which do not count")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{1000}))
+      ->capture_default_str();
+  app.add_option("--metric", flags.judged,
+                 "makes the verdict, others are only shown; repeatable (goodput)");
+  app.add_option("--limit", flags.limit, "how much worse is tolerated: 5%, or an amount as 0.2")
+      ->capture_default_str();
+  app.add_option("--confidence", flags.confidence, "of the verdict")->capture_default_str();
+  app.add_option("--compose", flags.compose, "the lab");
+  app.add_option("--results", flags.results, "the folder where the bundle lands");
+  app.add_flag("--json", flags.as_json, "trafficlab.compare/1 on stdout instead of text");
+  app.footer(
+      "Example: trafficlab ab before.yaml after.yaml --pairs 8\n"
+      "Exit code: 0 B is not worse than A by more than the limit, 1 it is, 3 not shown.");
+}
+
+Experiment read(const std::string& file) {
+  Experiment experiment = parse_experiment(file);
+  check(experiment);
+  return experiment;
+}
+
+}  // namespace
+
+ExitCode command_ab(const Args& args) {
+  CLI::App app{"Runs two experiments in alternation and judges the second by the first",
+               "trafficlab ab"};
+  AbFlags flags;
+  bind(app, flags);
+  if (const auto done = parse(app, args)) return *done;
+  ComparisonOptions options;
+  if (!flags.judged.empty()) options.judged = flags.judged;
+  options.limit = parse_limit(flags.limit);
+  options.confidence = parse_confidence(flags.confidence);
+  options.is_paired = options.is_experiment_free = true;
+
+  SeriesRequest request;
+  request.kind = "ab";
+  request.arms = {{"a", read(flags.a)}, {"b", read(flags.b)}};
+  request.turns = alternating(flags.warmups, flags.pairs);
+  request.compose_file = flags.compose;
+  request.results = flags.results;
+  request.argv = {"trafficlab", "ab"};
+  request.argv.insert(request.argv.end(), args.begin(), args.end());
+  std::optional<Comparison> comparison;
+  request.conclude = [&](const std::filesystem::path& series) {
+    comparison = compare(read_arm(series, "a"), read_arm(series, "b"), options);
+    return std::map<std::string, std::string>{
+        {"comparison.json", comparison_json(*comparison).dump(1) + "\n"},
+        {"comparison.md", comparison_markdown(*comparison)}};
+  };
+  StopSignals stop;
+  Progress progress{stderr};
+  const RunReport report = run_series(request, stop, progress);
+  fmt::print(stderr, "{}bundle: {}\n", report.summary, report.bundle.native());
+  if (!comparison) return report.outcome.exit_code;
+  if (flags.as_json)
+    fmt::print("{}\n", comparison_json(*comparison).dump(1));
+  else
+    fmt::print("{}", comparison_text(*comparison));
+  return exit_code_of(comparison->verdict);
+}
+
+}  // namespace tl
