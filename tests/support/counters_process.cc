@@ -51,6 +51,14 @@ Sums sums_of(const std::filesystem::path& file) {
   return sums;
 }
 
+void check_dense(const Sums& sums, std::int64_t interval_ns) {
+  REQUIRE_FALSE(sums.times_ns.empty());
+  const std::vector<std::int64_t>& first = sums.times_ns.begin()->second;
+  for (std::size_t i = 1; i < first.size(); ++i)
+    if (first[i] - first[i - 1] != interval_ns) FAIL_CHECK("gap at row " << i);
+  for (const auto& [name, times] : sums.times_ns) CHECK(times == first);
+}
+
 Argv points(const VethPair& pair, const Argv& more) {
   Argv args = more;
   args.insert(args.end(),

@@ -37,6 +37,8 @@ struct Sums {
   std::map<std::string, std::vector<std::int64_t>> times_ns;
 };
 Sums sums_of(const std::filesystem::path& file);
+// Fails the test unless every series has the same rows, one interval apart.
+void check_dense(const Sums& sums, std::int64_t interval_ns);
 
 // Arguments that watch eth0 at both ends of the pair.
 Argv points(const VethPair& pair, const Argv& more);

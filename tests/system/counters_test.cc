@@ -18,6 +18,7 @@
 #include "base/fd.hh"
 #include "base/netlink.hh"
 #include "bundle/counter_csv.hh"
+#include "support/busy_cpus.hh"
 #include "support/counters_process.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
@@ -28,15 +29,6 @@ using namespace tl::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// Every series has the same rows, one interval apart.
-void check_dense(const Sums& sums, std::int64_t interval_ns) {
-  REQUIRE_FALSE(sums.times_ns.empty());
-  const std::vector<std::int64_t>& first = sums.times_ns.begin()->second;
-  for (std::size_t i = 1; i < first.size(); ++i)
-    if (first[i] - first[i - 1] != interval_ns) FAIL_CHECK("gap at row " << i);
-  for (const auto& [name, times] : sums.times_ns) CHECK(times == first);
-}
 
 // Counts what arrives at a device, one recvmsg(2) a frame.
 class ReferenceCounter {
@@ -79,20 +71,6 @@ class ReferenceCounter {
   std::jthread thread_;
 };
 
-// Keeps twice as many threads busy as there are CPUs.
-class Load {
- public:
-  Load() {
-    for (unsigned i = 0; i < 2 * std::thread::hardware_concurrency(); ++i)
-      threads_.emplace_back([](const std::stop_token& stop) {
-        for (volatile std::uint64_t n = 0; !stop.stop_requested();) n = n + 1;
-      });
-  }
-
- private:
-  std::vector<std::jthread> threads_;
-};
-
 std::uint64_t received(const NetNs& netns) {
   return netns.run([] {
     for (const Link& link : list_links())
@@ -133,7 +111,7 @@ TEST_CASE("T06 T08 ground truth: exact in 20 of 20 runs, CPUs oversubscribed, re
   for (int i = 0; i < 20; ++i) {
     const VethPair pair;
     Counters counters{points(pair, {"container", "--interval", "100us"})};
-    const Load load;
+    const BusyCpus load;
     ReferenceCounter reference{pair.right};
     UdpSender sender{pair, kWantedPort, 200};
     sender.send(500);

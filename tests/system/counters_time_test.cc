@@ -1,8 +1,8 @@
 // Time in the counters: which bucket a packet belongs to, with the programs that measure and a
 // clock that the test sets.
 #include <doctest/doctest.h>
-#include <sched.h>
 
+#include "support/busy_cpus.hh"
 #include "support/mocked_counters.hh"
 
 using namespace tl;
@@ -19,24 +19,6 @@ CounterLayout interval_of(std::int64_t interval_ns) {
   return layout;
 }
 
-// Keeps the calling thread on one CPU for a scope.
-class OnCpu {
- public:
-  explicit OnCpu(int cpu) {
-    REQUIRE(::sched_getaffinity(0, sizeof before_, &before_) == 0);
-    cpu_set_t only;
-    CPU_ZERO(&only);
-    CPU_SET(static_cast<unsigned>(cpu), &only);
-    REQUIRE(::sched_setaffinity(0, sizeof only, &only) == 0);
-  }
-  ~OnCpu() { ::sched_setaffinity(0, sizeof before_, &before_); }
-  OnCpu(const OnCpu&) = delete;
-  OnCpu& operator=(const OnCpu&) = delete;
-
- private:
-  cpu_set_t before_{};
-};
-
 }  // namespace
 
 TEST_CASE("T01 a packet one nanosecond before an edge, on it, and one after") {
@@ -47,6 +29,25 @@ TEST_CASE("T01 a packet one nanosecond before an edge, on it, and one after") {
   counters.packet_at(kEdge);
   counters.packet_at(kEdge + 1);
   CHECK(counters.packets(1, 20) == Packets{{6, 1}, {7, 2}});
+}
+
+TEST_CASE(
+    "T02 idle for a lap of the ring less a bucket, exactly, and more: no ghost of the old lap") {
+  constexpr std::int64_t kInterval = 10'000'000;
+  CounterLayout layout = interval_of(kInterval);
+  layout.slots = 64;
+  for (const std::int64_t gap : {63, 64, 65}) {
+    CAPTURE(gap);
+    MockedCounters counters{layout};
+    counters.packet_at(20 * kInterval);
+    counters.packet_at(20 * kInterval + 1);
+    CHECK(counters.packets(10, 30) == Packets{{20, 2}});
+    counters.packet_at((20 + gap) * kInterval);
+    const auto now = static_cast<std::uint64_t>(20 + gap);
+    // The empty buckets in between have the slots of older ones.
+    CHECK(counters.packets(now - 50, now + 5) == Packets{{now, 1}});
+    CHECK(counters.totals().tx_packets == 3);
+  }
 }
 
 TEST_CASE("T03 a clock that steps back 50 ns across an edge: both buckets keep their packets") {
