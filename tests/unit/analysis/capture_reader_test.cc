@@ -347,3 +347,31 @@ TEST_CASE("pcapng damage: unknown interface, differing lengths, short blocks") {
   brief.section().interface({}).block(6, Bytes(8, 0));
   CHECK(stop_of(brief).reason == StopReason::damaged);
 }
+
+TEST_CASE("a file read by two threads at once is, packet by packet, what its bytes in order are") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "x.pcap";
+  Bytes bytes = pcap_file(some_packets(12'000));  // about eight chunks
+  REQUIRE(bytes.size() > 7 * ReadAhead::kChunkBytes);
+  for (const std::size_t cut : {0, 7}) {
+    CAPTURE(cut);
+    bytes.resize(bytes.size() - cut);
+    write_file(path, bytes);
+    const Read in_order = read_all(bytes);
+    CaptureReader reader = CaptureReader::open(path);
+    std::size_t index = 0;
+    bool same = true;
+    for (auto batch = reader.next_batch(); !batch.empty(); batch = reader.next_batch())
+      for (const Packet& packet : batch) {
+        REQUIRE(index < in_order.packets.size());
+        const MadePacket& expected = in_order.packets[index++];
+        same = same && packet.time_ns == expected.time_ns &&
+               packet.captured_bytes == expected.bytes.size() &&
+               std::memcmp(packet.data, expected.bytes.data(), expected.bytes.size()) == 0;
+      }
+    CHECK(same);
+    CHECK(index == (cut == 0 ? 12'000 : 11'999));
+    CHECK(reader.stop().reason == in_order.stop.reason);
+    CHECK(reader.stop().offset == in_order.stop.offset);
+  }
+}
