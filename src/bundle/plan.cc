@@ -23,7 +23,11 @@ void to_json(nlohmann::json& j, const Plan& p) {
        {"interval_ns", p.interval.count()},
        {"snaplen_bytes", p.snaplen_bytes},
        {"ring_bytes", p.ring_bytes},
-       {"filter", p.filter}};
+       {"filter", p.filter},
+       {"link",
+        {{"rate_bps", p.link.rate_bps},
+         {"delay_ns", p.link.delay.count()},
+         {"loss_ppm", p.link.loss_ppm}}}};
 }
 
 void from_json(const nlohmann::json& j, Plan& p) {
@@ -34,6 +38,10 @@ void from_json(const nlohmann::json& j, Plan& p) {
   j.at("snaplen_bytes").get_to(p.snaplen_bytes);
   j.at("ring_bytes").get_to(p.ring_bytes);
   j.at("filter").get_to(p.filter);
+  const nlohmann::json& link = j.at("link");
+  link.at("rate_bps").get_to(p.link.rate_bps);
+  p.link.delay = std::chrono::nanoseconds{link.at("delay_ns").get<std::int64_t>()};
+  link.at("loss_ppm").get_to(p.link.loss_ppm);
 }
 
 }  // namespace tl

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/qdisc.hh"
+
 namespace tl {
 
 // One service of the lab, which is one network namespace to observe.
@@ -29,6 +31,7 @@ struct Plan {
   std::uint32_t snaplen_bytes = 96;
   std::uint64_t ring_bytes = 32ULL << 20;  // capture ring, per point
   std::string filter;                      // pcap-filter(7); empty captures everything
+  Shaping link;                            // set on every point's devices before they are described
 };
 
 void to_json(nlohmann::json& j, const PlanPoint& p);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fd.hh"
+#include "base/netlink.hh"
 #include "base/privileges.hh"
 #include "base/signals.hh"
 #include "bundle/control.hh"
@@ -21,6 +22,13 @@ constexpr std::chrono::hours kPlanLimit{24};
 constexpr milliseconds kAgentDrainStep{50};
 constexpr int kDrainsALiveMessage = 5;
 constexpr int kStartAttempts = 50;
+
+// Every device of the calling thread's namespace that leads somewhere.
+void shape(const Shaping& link) {
+  if (link.is_none()) return;
+  for (const Link& device : list_links())
+    if (device.name != "lo" && device.is_up) shape_device(device.name, link);
+}
 
 class CountersAgent {
  public:
@@ -45,6 +53,7 @@ class CountersAgent {
     json environment = json::object();
     for (const PlanPoint& p : plan.points) {
       points_.push_back(open_point(p.service, NetNs::of_process(p.pid)));
+      points_.back().netns.run([&] { shape(plan.link); });
       environment[p.service] = describe_namespace(points_.back().netns);
     }
     control_.post("environment", environment);

@@ -11,6 +11,7 @@
 
 #include "base/errors.hh"
 #include "base/fd.hh"
+#include "base/netns.hh"
 #include "base/privileges.hh"
 #include "base/units.hh"
 #include "lab/engine.hh"
@@ -115,6 +116,18 @@ Check check_engine(const DoctorRequest& request) {
   }
 }
 
+// Tried in a namespace that ends with it. Who may not make one leaves it to the agents.
+Check check_link(const Shaping& link) {
+  if (!has_capability("CAP_SYS_ADMIN") || !has_capability("CAP_NET_ADMIN"))
+    return ok("link", "not tried (needs SYS_ADMIN and NET_ADMIN)");
+  try {
+    NetNs::create().run([&] { shape_device("lo", link); });
+    return ok("link", "can be shaped as asked");
+  } catch (const MachineError& e) {
+    return missing("link", e.what(), "leave link.delay and link.loss out, or boot another kernel");
+  }
+}
+
 std::string_view name_of(CheckState state) {
   constexpr std::array<std::string_view, 3> kNames{"ok", "warning", "missing"};
   return kNames.at(static_cast<std::size_t>(state));
@@ -134,6 +147,7 @@ std::vector<Check> examine(const DoctorRequest& request) {
   checks.push_back(check_disk(request));
   checks.push_back(check_clock(request));
   checks.push_back(check_cpus());
+  if (!request.experiment.link.is_none()) checks.push_back(check_link(request.experiment.link));
   return checks;
 }
 

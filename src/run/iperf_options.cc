@@ -24,6 +24,8 @@ Argv iperf_client_options(const Experiment& e) {
   if (e.reverse) options.emplace_back("--reverse");
   if (e.bitrate_bps != 0)
     options.insert(options.end(), {"--bitrate", std::to_string(e.bitrate_bps)});
+  if (!e.congestion.empty()) options.insert(options.end(), {"--congestion", e.congestion});
+  if (e.mss_bytes != 0) options.insert(options.end(), {"--set-mss", std::to_string(e.mss_bytes)});
   options.insert(options.end(), e.iperf_options.begin(),
                  e.iperf_options.end());  // last, so that they win
   return options;

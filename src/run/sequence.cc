@@ -137,6 +137,7 @@ Plan Sequence::make_plan() const {
   plan.snaplen_bytes = request_.experiment.snaplen_bytes;
   plan.ring_bytes = request_.experiment.ring_bytes;
   plan.filter = request_.experiment.filter;
+  plan.link = request_.experiment.link;
   for (const Service& s : services_)
     if (!s.address.empty()) plan.points.push_back({s.name, s.pid, 0, s.container_id});
   return plan;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/qdisc.hh"
+
 namespace tl {
 
 enum class Protocol { tcp, udp };
@@ -21,9 +23,12 @@ struct Experiment {
   std::int64_t parallel = 1;
   std::uint64_t bitrate_bps = 0;  // per stream; 0 leaves iperf3's default
   bool reverse = false;
+  std::string congestion;       // of TCP, such as "reno"; empty is the kernel's default
+  std::uint32_t mss_bytes = 0;  // of TCP; 0 is what the path allows
   std::uint32_t snaplen_bytes = 96;
   std::uint64_t ring_bytes = 32ULL << 20;  // capture ring of each point
   std::string filter;                      // pcap-filter(7); empty captures everything
+  Shaping link;                            // of what each service sends
   std::vector<std::string> iperf_options;  // passed on to the iperf client as they are
 };
 

@@ -39,6 +39,43 @@ std::string parse_name(Text text) {
   return std::string{text};
 }
 
+// A name as in tcp_available_congestion_control(tcp(7)).
+std::string parse_algorithm(Text text) {
+  if (text.size() > 15 ||
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != Text::npos)
+    throw UsageError{fmt::format("congestion '{}': expected a name such as cubic or reno", text)};
+  return std::string{text};
+}
+
+std::uint64_t parse_link_rate(Text text) {
+  const std::uint64_t rate_bps = parse_bitrate(text, "link rate");
+  if (rate_bps != 0 && (rate_bps < 100'000 || rate_bps > 100'000'000'000))
+    throw UsageError{fmt::format("link rate '{}': expected 100k to 100G, or 0", text)};
+  return rate_bps;
+}
+
+// "0.1%": in millionths, exactly.
+std::uint32_t parse_loss(Text text) {
+  const auto refuse = [&] {
+    throw UsageError{fmt::format("loss '{}': expected 0% to 100%, up to four decimals", text)};
+  };
+  if (text == "0") return 0;
+  if (!text.ends_with('%')) refuse();
+  const Text number = text.substr(0, text.size() - 1);
+  const std::size_t dot = std::min(number.find('.'), number.size());
+  std::string decimals{number.substr(std::min(dot + 1, number.size()))};
+  if (decimals.size() > 4 || dot == 0 || (dot < number.size() && decimals.empty())) refuse();
+  decimals.resize(4, '0');
+  const auto ppm = parse_integer(std::string{number.substr(0, dot)}, 0, 100, "loss") * 10'000 +
+                   parse_integer(decimals, 0, 9999, "loss");
+  if (ppm > 1'000'000) refuse();
+  return static_cast<std::uint32_t>(ppm);
+}
+
+std::string loss_text(std::uint32_t ppm) {
+  return ppm == 0 ? "0" : fmt::format("{}.{:04}%", ppm / 10'000, ppm % 10'000);
+}
+
 constexpr std::array kSettings{
     Setting{"name", "--name", "part of the bundle's folder name",
             [](E& e, Text t) { e.name = parse_name(t); }, [](const E& e) { return e.name; }},
@@ -72,6 +109,15 @@ constexpr std::array kSettings{
     Setting{"traffic.reverse", "--reverse", "the server sends: true or false",
             [](E& e, Text t) { e.reverse = parse_switch(t, "reverse"); },
             [](const E& e) { return std::string{e.reverse ? "true" : "false"}; }},
+    Setting{"traffic.congestion", "--congestion",
+            "congestion control of TCP, such as cubic or reno; empty is the kernel's default",
+            [](E& e, Text t) { e.congestion = parse_algorithm(t); },
+            [](const E& e) { return e.congestion; }},
+    Setting{"traffic.mss", "--mss", "maximum segment size of TCP, 88 to 9216; 0 is the path's",
+            [](E& e, Text t) {
+              e.mss_bytes = t == "0" ? 0 : number<std::uint32_t>(t, 88, 9216, "mss");
+            },
+            [](const E& e) { return std::to_string(e.mss_bytes); }},
     Setting{"capture.snaplen", "--snaplen", "bytes kept of each packet, 34 to 262144",
             [](E& e, Text t) { e.snaplen_bytes = number<std::uint32_t>(t, 34, 262144, "snaplen"); },
             [](const E& e) { return std::to_string(e.snaplen_bytes); }},
@@ -85,6 +131,19 @@ constexpr std::array kSettings{
     Setting{"capture.filter", "--filter",
             "pcap filter of what is captured; empty captures everything",
             [](E& e, Text t) { e.filter = t; }, [](const E& e) { return e.filter; }},
+    Setting{"link.rate", "--link-rate",
+            "what each service may send, bits per second (tbf); 0 is any",
+            [](E& e, Text t) { e.link.rate_bps = parse_link_rate(t); },
+            [](const E& e) { return std::to_string(e.link.rate_bps); }},
+    Setting{
+        "link.delay", "--link-delay", "added to what each service sends (netem); 0 is none",
+        [](E& e, Text t) {
+          e.link.delay = t == "0" ? std::chrono::nanoseconds{0} : parse_duration(t, "delay");
+        },
+        [](const E& e) { return e.link.delay.count() == 0 ? "0" : format_duration(e.link.delay); }},
+    Setting{"link.loss", "--link-loss", "share of the frames that each service loses (netem): 0.1%",
+            [](E& e, Text t) { e.link.loss_ppm = parse_loss(t); },
+            [](const E& e) { return loss_text(e.link.loss_ppm); }},
 };
 
 }  // namespace
@@ -100,6 +159,8 @@ void check(const Experiment& e) {
     throw UsageError{
         fmt::format("duration '{}': expected whole seconds (iperf3 counts in them), 1s to 24h",
                     format_duration(e.duration))};
+  if (e.protocol == Protocol::udp && (!e.congestion.empty() || e.mss_bytes != 0))
+    throw UsageError{"traffic.congestion and traffic.mss are of TCP, the protocol is udp"};
 }
 
 }  // namespace tl

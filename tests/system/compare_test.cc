@@ -20,20 +20,19 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCompose = TL_SOURCE_DIR "/compose.yaml";
 
-fs::path series_of(const fs::path& results, const char* bitrate, const char* warmups = "0") {
-  const LabRun run = run_lab(results, {"--engine", "netns", "--duration", "1", "--bitrate", bitrate,
-                                       "--repeat", "4", "--warmup", warmups});
+// Four runs of 400 Mbit/s; `link_rate` "0" or what a token bucket lets through of that.
+fs::path series_of(const fs::path& results, const char* link_rate, const char* warmups = "0") {
+  const LabRun run =
+      run_lab(results, {"--engine", "netns", "--duration", "1", "--bitrate", "400M", "--link-rate",
+                        link_rate, "--repeat", "4", "--warmup", warmups});
   REQUIRE_MESSAGE(run.status.ok(), run.err);
   return run.bundle;
 }
 
-std::string experiment(const char* bitrate) {
-  return std::string{"engine: netns\nduration: 1s\ntraffic: {bitrate: "} + bitrate + "}\n";
-}
-
-CommandResult ab(const fs::path& folder, const char* bitrate_a, const char* bitrate_b) {
-  std::ofstream{folder / "a.yaml"} << experiment(bitrate_a);
-  std::ofstream{folder / "b.yaml"} << experiment(bitrate_b);
+CommandResult ab(const fs::path& folder, const char* link_rate_b) {
+  const std::string experiment = "engine: netns\nduration: 1s\ntraffic: {bitrate: 400M}\n";
+  std::ofstream{folder / "a.yaml"} << experiment;
+  std::ofstream{folder / "b.yaml"} << experiment << "link: {rate: " << link_rate_b << "}\n";
   return run_command({TL_PROGRAM, "ab", (folder / "a.yaml").native(), (folder / "b.yaml").native(),
                       "--pairs", "6", "--warmup", "0", "--limit", "10%", "--compose", kCompose,
                       "--results", (folder / "results").native(), "--json"},
@@ -61,10 +60,12 @@ std::vector<std::string> commands(const std::string& yaml) {
 
 }  // namespace
 
-TEST_CASE("a series is one sealed bundle; slower runs fail a gate with evidence, equal ones pass") {
+TEST_CASE(
+    "a series is one sealed bundle; runs slowed by a token bucket fail a gate with evidence, equal "
+    "ones pass") {
   const TemporaryFolder folder;
-  const fs::path base = series_of(folder.path() / "base", "400M", "1");
-  const fs::path same = series_of(folder.path() / "same", "400M");
+  const fs::path base = series_of(folder.path() / "base", "0", "1");
+  const fs::path same = series_of(folder.path() / "same", "0");
   const fs::path slow = series_of(folder.path() / "slow", "300M");
 
   const nlohmann::json manifest = read_json(base / "manifest.json");
@@ -103,12 +104,12 @@ TEST_CASE("a series is one sealed bundle; slower runs fail a gate with evidence,
   CHECK(slices == 6);  // three moments, two captures
 }
 
-TEST_CASE("ab: a slower second experiment fails, an unchanged one passes") {
+TEST_CASE("ab: a second experiment slowed by a token bucket fails, an unchanged one passes") {
   const TemporaryFolder slowed, unchanged;
-  const CommandResult worse = ab(slowed.path(), "400M", "300M");
+  const CommandResult worse = ab(slowed.path(), "300M");
   CHECK_MESSAGE(worse.status.code == 1, worse.err);
   CHECK(nlohmann::json::parse(worse.out).at("is_paired") == true);
-  const CommandResult same = ab(unchanged.path(), "400M", "400M");
+  const CommandResult same = ab(unchanged.path(), "0");
   CHECK_MESSAGE(same.status.code == 0, (same.out + same.err));
 
   const fs::path bundle = *fs::directory_iterator{slowed.path() / "results"};

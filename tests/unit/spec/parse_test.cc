@@ -38,10 +38,10 @@ TEST_CASE("an experiment file sets what it names and keeps the defaults of the r
 TEST_CASE("a wrong key, type or value is refused with file, line and what is allowed") {
   CHECK(message_for("duratoin: 5s\n") ==
         "e.yaml:1: unknown key 'duratoin' (known here: name, engine, duration, interval, traffic, "
-        "capture)");
+        "capture, link)");
   CHECK(message_for("name: a\ntraffic:\n  prot: 5\n") ==
         "e.yaml:3: unknown key 'traffic.prot' (known here: protocol, port, parallel, bitrate, "
-        "reverse, options)");
+        "reverse, congestion, mss, options)");
   CHECK(message_for("name: a\n\ntraffic:\n  port: 70000\n") ==
         "e.yaml:4: port '70000': expected a whole number from 1 to 65535");
   CHECK(message_for("duration: [1]\n") == "e.yaml:1: duration: expected one value");
@@ -70,8 +70,30 @@ TEST_CASE("what write_experiment writes, parse_experiment reads back") {
   e.protocol = Protocol::udp;
   e.filter = "tcp port 80 or \"x\"";
   e.iperf_options = {"--congestion", "cubic", "yes", "01", "a b"};
+  e.link = {200'000'000, 1500us, 1234};
   const std::string text = write_experiment(e);
   CHECK(write_experiment(parse_experiment_text(text, "written")) == text);
   CHECK(parse_experiment_text(text, "written").iperf_options == e.iperf_options);
   CHECK(parse_experiment_text(text, "written").filter == e.filter);
+  CHECK(parse_experiment_text(text, "written").link == e.link);
+}
+
+TEST_CASE("a share of lost frames is read exactly, and refused when it has no exact reading") {
+  const auto loss = [](const char* text) {
+    return parse_experiment_text(std::string{"link: {loss: "} + text + "}", "e").link.loss_ppm;
+  };
+  CHECK(loss("0") == 0);
+  CHECK(loss("0.1%") == 1000);
+  CHECK(loss("0.0001%") == 1);
+  CHECK(loss("100%") == 1'000'000);
+  for (const char* text : {"0.1", "101%", "100.1%", "0.00001%", "%", ".5%", "1.%", "-1%", "1e1%"}) {
+    CAPTURE(text);
+    CHECK(message_for(std::string{"link: {loss: "} + text + "}") != "accepted");
+  }
+}
+
+TEST_CASE("what is of TCP alone is refused for UDP") {
+  CHECK(message_for("traffic: {protocol: udp, congestion: reno}") ==
+        "traffic.congestion and traffic.mss are of TCP, the protocol is udp");
+  CHECK(message_for("traffic: {protocol: tcp, congestion: reno, mss: 1000}") == "accepted");
 }
