@@ -67,12 +67,8 @@ void complete(RttWords& words) {
     throw UsageError{"rtt: name a device (-i) or a capture file"};
   words.tap.filter = words.filter.empty() ? "tcp" : fmt::format("tcp and ({})", words.filter);
   words.histogram.label_by_sender = words.label_by == "sender";
-  for (const std::string& label : words.labels) {
-    const std::size_t equals = label.find('=');
-    if (equals == std::string::npos)
-      throw UsageError{fmt::format("group '{}': expected NAME=VALUE", label)};
-    words.push.group.labels.emplace_back(label.substr(0, equals), label.substr(equals + 1));
-  }
+  for (const std::string& label : words.labels)
+    words.push.group.labels.push_back(live::parse_label(label));
   words.push.instance_by_address = true;  // two hosts must not overwrite each other
   if (!words.password_file.empty())
     words.push.password = live::Secret::from_file(words.password_file);

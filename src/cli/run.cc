@@ -7,6 +7,7 @@
 
 #include "base/fd.hh"
 #include "cli/command.hh"
+#include "cli/publish_options.hh"
 #include "run/series.hh"
 #include "spec/parse.hh"
 #include "spec/settings.hh"
@@ -80,10 +81,12 @@ ExitCode command_run(const Args& args) {
       ->check(CLI::Range(std::size_t{0}, std::size_t{1000}));
   app.add_flag("--json", flags.as_json,
                "the summary as JSON on stdout instead of the bundle's path");
+  PublishOptions publishing{app};
   const auto split = std::find(args.begin(), args.end(), "--");
   if (const auto done = parse(app, {args.begin(), split})) return *done;
   const Args iperf_options{split == args.end() ? split : split + 1, args.end()};
 
+  publishing.check();
   StopSignals stop;
   Progress progress{stderr};
   const RunReport report = execute(flags, resolve(flags, iperf_options), args, stop, progress);
@@ -94,7 +97,10 @@ ExitCode command_run(const Args& args) {
         nlohmann::json{{"bundle", report.bundle.native()}, {"outcome", report.outcome}}.dump(1));
   else
     fmt::print("{}\n", report.bundle.native());
-  return report.outcome.exit_code;
+  if (report.outcome.exit_code == ExitCode::interrupted) return ExitCode::interrupted;
+  const bool arrived = publishing.publish(report.bundle);
+  return arrived || report.outcome.exit_code != ExitCode::pass ? report.outcome.exit_code
+                                                               : ExitCode::machine;
 }
 
 }  // namespace tl

@@ -45,6 +45,13 @@ std::string segment(std::string_view name, std::string_view value) {
 
 }  // namespace
 
+std::pair<std::string, std::string> parse_label(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos)
+    throw UsageError{fmt::format("label '{}': expected NAME=VALUE", text)};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 std::string grouping_path(const GroupingKey& key) {
   if (key.job.empty()) throw UsageError{"push: the job is empty"};
   std::string path = "/metrics" + segment("job", key.job);

@@ -13,6 +13,9 @@ struct GroupingKey {
   Labels labels;
 };
 
+// "NAME=VALUE", as the command lines take a label. Throws UsageError.
+std::pair<std::string, std::string> parse_label(const std::string& text);
+
 // "/metrics/job/J/label/value…", labels sorted. A value that a path segment cannot carry ('/',
 // empty, or anything but plain characters) travels as "label@base64/…" in the URL-safe alphabet.
 // Throws UsageError for an empty job or a bad label name.

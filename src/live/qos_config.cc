@@ -104,6 +104,18 @@ Setting influx_section(const ConfigFile& file, std::optional<InfluxSettings>& to
   };
 }
 
+// Gives the variable's value, when it has one, to `use`.
+template <class Use>
+void with_variable(const Environment& environment, const char* name, const Use& use) {
+  const auto value = environment(name);
+  if (!value) return;
+  try {
+    use(*value);
+  } catch (const UsageError& error) {
+    throw UsageError{fmt::format("${}: {}", name, error.what())};
+  }
+}
+
 }  // namespace
 
 QosConfig read_qos_config(const std::filesystem::path& path, QosConfig base) {
@@ -167,13 +179,7 @@ std::optional<std::string> process_environment(const std::string& name) {
 
 void apply_environment(QosConfig& config, const Environment& environment) {
   const auto with = [&](const char* name, const auto& use) {
-    const auto value = environment(name);
-    if (!value) return;
-    try {
-      use(*value);
-    } catch (const UsageError& error) {
-      throw UsageError{fmt::format("${}: {}", name, error.what())};
-    }
+    with_variable(environment, name, use);
   };
   std::string ping, iperf, http;
   with("QOS_PING", [&](const std::string& v) { ping = v; });
@@ -191,8 +197,13 @@ void apply_environment(QosConfig& config, const Environment& environment) {
     if (!config.influx) config.influx.emplace();
     config.influx->target.url = v;
   });
-  if (!config.influx) return;
-  InfluxTarget& t = config.influx->target;
+  if (config.influx) apply_influx_environment(config.influx->target, environment);
+}
+
+void apply_influx_environment(InfluxTarget& t, const Environment& environment) {
+  const auto with = [&](const char* name, const auto& use) {
+    with_variable(environment, name, use);
+  };
   with("INFLUXDB_VERSION", [&](const std::string& v) { t.version = parse_influx_version(v); });
   with("INFLUXDB_TOKEN", [&](const std::string& v) { t.token = Secret{v}; });
   with("INFLUXDB_ORG", [&](const std::string& v) { t.org = v; });

@@ -57,6 +57,9 @@ std::optional<std::string> process_environment(const std::string& name);
 // INFLUXDB_PASSWORD. Throws UsageError naming the variable.
 void apply_environment(QosConfig& config, const Environment& environment);
 
+// The INFLUXDB_… ones but INFLUXDB_URL, for whoever writes to InfluxDB.
+void apply_influx_environment(InfluxTarget& target, const Environment& environment);
+
 // A target made of single words, as the environment and the command line name it: "HOST" for ping,
 // "HOST[:PORT]" for iperf, a URL for all three HTTP exchanges. Empty words leave a probe out.
 QosTarget simple_target(const std::string& ping, const std::string& iperf, const std::string& http);
