@@ -14,10 +14,11 @@ MAY_INCLUDE = {
     "compare": {"base", "spec", "bundle", "analysis"},
     "report": {"base", "bundle", "analysis"},
     "live": {"base", "spec", "bundle", "probe", "analysis"},
+    "pace": {"base", "live"},
     "serve": {"base", "spec", "bundle", "compare", "report"},
     "run": {"base", "spec", "bundle", "lab", "analysis", "report"},
-    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "compare", "report", "live", "run",
-            "serve"},
+    "cli": {"base", "spec", "bundle", "lab", "probe", "analysis", "compare", "report", "live", "pace",
+            "run", "serve"},
 }
 
 root = pathlib.Path(__file__).resolve().parent.parent / "src"
