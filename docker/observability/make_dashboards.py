@@ -54,6 +54,21 @@ MACHINE_PANELS = [
     ("Memory of the exporter", "bytes", "current_memory_usage_locally", "{{server_name}}"),
 ]
 
+# What `trafficlab run --push-url` pushes; metrics.md has the definitions.
+RUN_PANELS = [
+    ("Runs that passed", "bool", "trafficlab_run_success", "{{experiment}}"),
+    ("Goodput", "Bps", "trafficlab_run_goodput_bytes_per_second", "{{experiment}} {{direction}}"),
+    ("10 ms rates: median", "Bps", "trafficlab_run_rate_p50_bytes_per_second", "{{experiment}} {{direction}}"),
+    ("10 ms rates: 5th percentile", "Bps", "trafficlab_run_rate_p5_bytes_per_second", "{{experiment}} {{direction}}"),
+    ("Longest stall", "s", "trafficlab_run_longest_stall_seconds", "{{experiment}} {{direction}}"),
+    ("Time to 90 % of steady state", "s", "trafficlab_run_ramp_to_90_seconds", "{{experiment}} {{direction}}"),
+    ("Retransmitted share", "percentunit", "trafficlab_run_retransmit_ratio", "{{experiment}} {{direction}}"),
+    ("Round trip, 99th percentile", "s", "trafficlab_run_rtt_p99_seconds", "{{experiment}} {{direction}}"),
+    ("CPU of the receiver", "none", "trafficlab_run_cpu_receiver_seconds_per_gigabyte", "{{experiment}} {{direction}}"),
+    ("Captures: packets lost", "none", "trafficlab_run_capture_loss_packets", "{{experiment}} {{direction}}"),
+    ("Counters: packets lost", "none", "trafficlab_run_uncounted_packets", "{{experiment}} {{direction}}"),
+]
+
 
 def dashboard(uid, title, kind, panels):
     """`kind`: the data source's plugin; `panels`: (title, unit, target) each."""
@@ -105,6 +120,9 @@ def dashboards():
     yield "machine.json", dashboard("trafficlab-machine", "trafficlab: exporter", "prometheus",
                                     [(title, unit, prometheus(expression, legend))
                                      for title, unit, expression, legend in MACHINE_PANELS])
+    yield "runs.json", dashboard("trafficlab-runs", "trafficlab: runs", "prometheus",
+                                 [(title, unit, prometheus(expression, legend))
+                                  for title, unit, expression, legend in RUN_PANELS])
 
 
 def main():

@@ -10,6 +10,7 @@
 #include "live/qos_fields.hh"
 #include "support/databases.hh"
 #include "support/far_servers.hh"
+#include "support/lab_run.hh"
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
 
@@ -38,13 +39,13 @@ std::string percent_encoded(const std::string& text) {
   return result;
 }
 
-// Prometheus with the configuration provided, but for the exporter's port and the pace.
-Server::Command prometheus_of(std::uint16_t exporter_port) {
+// Prometheus with the configuration provided, but for one of its targets' ports and the pace.
+Server::Command prometheus_of(const std::string& standard_port, std::uint16_t target_port) {
   return [=](std::uint16_t port, const std::string& folder) {
     const std::string config = read_file(kFolder + "/prometheus.yml");
-    std::ofstream{folder + "/prometheus.yml"}
-        << replaced(replaced(config, "127.0.0.1:9469", fmt::format("127.0.0.1:{}", exporter_port)),
-                    ": 10s", ": 1s");
+    std::ofstream{folder + "/prometheus.yml"} << replaced(
+        replaced(config, "127.0.0.1:" + standard_port, fmt::format("127.0.0.1:{}", target_port)),
+        ": 10s", ": 1s");
     return Argv{"prometheus", "--config.file=" + folder + "/prometheus.yml",
                 "--storage.tsdb.path=" + folder + "/data",
                 fmt::format("--web.listen-address=127.0.0.1:{}", port)};
@@ -57,6 +58,16 @@ std::size_t series_of(const Server& prometheus, const std::string& expression) {
       json::parse(http_get(prometheus.port(), "/api/v1/query?query=" + query).body, nullptr, false);
   if (!answer.is_object() || answer.value("status", "") != "success") return 0;
   return answer.at("data").at("result").size();
+}
+
+void check_answers(const Server& prometheus, const std::string& name) {
+  const json board = dashboard(name);
+  CHECK(board.at("panels").size() >= 10);
+  for (const json& panel : board.at("panels")) {
+    const std::string expression = panel.at("targets").at(0).at("expr");
+    CAPTURE(expression);
+    CHECK(eventually([&] { return series_of(prometheus, expression) > 0; }, 20s));
+  }
 }
 
 }  // namespace
@@ -75,7 +86,7 @@ TEST_CASE("20 the dashboards are what their tables say, and each picks its data 
     for (const json& panel : board.at("panels"))
       CHECK(panel.at("datasource").at("uid") == "${datasource}");
   }
-  CHECK(uids.size() >= 2);
+  CHECK(uids.size() == 3);
 }
 
 TEST_CASE("20 the users' qos fields have a panel each, which InfluxDB answers after one round") {
@@ -123,15 +134,24 @@ TEST_CASE("20 Prometheus answers every panel about the exporter") {
                                         "--listen", fmt::format("127.0.0.1:{}", port)};
                           },
                           "/metrics"};
-    const Server prometheus{prometheus_of(exporter.port()), "/-/ready"};
-    const json board = dashboard("machine.json");
-    CHECK(board.at("panels").size() >= 10);
-    for (const json& panel : board.at("panels")) {
-      const std::string expression = panel.at("targets").at(0).at("expr");
-      CAPTURE(expression);
-      CHECK(eventually([&] { return series_of(prometheus, expression) > 0; }, 20s));
-    }
+    const Server prometheus{prometheus_of("9469", exporter.port()), "/-/ready"};
+    check_answers(prometheus, "machine.json");
   });
+}
+
+TEST_CASE("20 Prometheus answers every panel about runs once a run was pushed") {
+  const TemporaryFolder folder;
+  const Server gateway{[](std::uint16_t port, const std::string&) {
+                         return Argv{"prometheus-pushgateway", "--persistence.file=",
+                                     fmt::format("--web.listen-address=127.0.0.1:{}", port)};
+                       },
+                       "/-/ready"};
+  const Server prometheus{prometheus_of("9091", gateway.port()), "/-/ready"};
+  const LabRun run = run_lab(
+      folder.path(), {"--engine", "netns", "--duration", "2s", "--push-url", gateway.url()});
+  CAPTURE(run.err);
+  REQUIRE(run.status.ok());
+  check_answers(prometheus, "runs.json");
 }
 
 TEST_CASE("20 the compose file of the observability profile and its Prometheus are valid") {
