@@ -36,12 +36,13 @@ suite() {
   shift
   echo "== $name"
   before=$(wc -l <"$TL_RESULTS")
-  "$@" >"$work/suite" 2>&1
+  log=$(mktemp "$work/log-XXXXXX")
+  "$@" >"$log" 2>&1
   status=$?
-  grep -E '^\[(failed|skipped)' "$work/suite"
+  grep -E '^\[(failed|skipped)' "$log"
   failed=$(tail -n "+$((before + 1))" "$TL_RESULTS" | grep -c '^failed')
   if [ "$status" -ne 0 ]; then
-    grep -vE '^\[ run  \]|^\[passed ' "$work/suite" | tail -n 150
+    grep -vE '^\[ run  \]|^\[passed ' "$log" | tail -n 150
     [ "$failed" -gt 0 ] || record failed 0 "$name ends regularly" "exit code $status"
   fi
   echo "== $name: $(($(wc -l <"$TL_RESULTS") - before)) cases"
@@ -76,13 +77,16 @@ if wants unit; then
   suite "unit tests" build/release/tests/unit_tests
 fi
 
-# Builds and clang-tidy take minutes of CPU, system tests mostly wait: both at once.
+# Sanitizers, fuzzers and clang-tidy take minutes of CPU, system tests mostly wait: both at once.
 beside() {
   TL_RESULTS=$work/beside.tsv
   if wants unit; then
     check "the ASan and UBSan build has no warning" nice -n 19 scripts/build.sh asan unit_tests
+    suite "unit tests under ASan and UBSan" nice -n 19 build/asan/tests/unit_tests
     check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
+    suite "tests with threads under TSan" nice -n 19 build/tsan/tests/thread_tests
     check "the fuzzers' build has no warning" nice -n 19 scripts/build.sh fuzz fuzzers
+    check "a short fuzz run finds nothing" nice -n 19 scripts/fuzz.sh 5
   fi
   if wants checks; then check "clang-tidy finds nothing" nice -n 19 tests/run.sh tidy; fi
 }
@@ -102,12 +106,6 @@ fi
 wait "$beside_pid"
 cat "$work/beside"
 cat "$work/beside.tsv" >>"$TL_RESULTS"
-
-if wants unit; then
-  suite "unit tests under ASan and UBSan" build/asan/tests/unit_tests
-  suite "tests with threads under TSan" build/tsan/tests/thread_tests
-  check "a short fuzz run finds nothing" scripts/fuzz.sh 5
-fi
 
 if wants browser; then
   suite "browser tests of the report" node tests/browser/report_test.js
