@@ -8,9 +8,11 @@
 namespace tl {
 namespace {
 
-constexpr std::int64_t kAuditStepNs = 1'000'000'000;
-constexpr std::int64_t kStepNs =
-    1'000'000;  // an offset that moved more was a clock step, not slew or reading noise
+constexpr std::int64_t kAuditNs = 1'000'000'000;
+// An offset that moved more was a clock step, not reading noise or slew, which adjtimex(2) limits
+// to 500 ppm.
+constexpr std::int64_t kLeastStepNs = 500'000;
+constexpr std::int64_t kSlewPart = 2000;
 constexpr std::int64_t kNoteworthyNs =
     1'000;  // smaller changes of the offset are not worth a record
 // Two CPUs' clocks may differ by nanoseconds (ktime_get_mono_fast_ns): a bucket counts as over a
@@ -40,6 +42,7 @@ CounterSession::CounterSession(CounterLayout layout, Clocks clocks)
       grid_{make_grid(layout.interval_ns, clocks_())},
       kernel_{with_base(std::move(layout), grid_)} {
   offsets_.emplace_back(grid_.clock.mono_ns, grid_.clock.offset_ns());
+  audited_ns_ = grid_.clock.mono_ns;
 }
 
 void CounterSession::start() {
@@ -69,7 +72,7 @@ void CounterSession::seal(std::uint64_t last_epoch, const Visit& visit) {
 }
 
 void CounterSession::drain(const Visit& visit) {
-  audit_clock();
+  if (monotonic_ns() >= audited_ns_ + kAuditNs) audit_clock();
   const std::uint64_t current = grid_.epoch_at(monotonic_ns() - kSkewMarginNs);
   if (current > reader_->next_epoch()) seal(current - 1, visit);
 }
@@ -98,11 +101,11 @@ std::vector<CounterValues> CounterSession::failed() const {
 }
 
 void CounterSession::audit_clock() {
-  if (monotonic_ns() < next_audit_ns_) return;
   const ClockPair now = clocks_();
-  next_audit_ns_ = now.mono_ns + kAuditStepNs;
+  const std::int64_t step_ns = kLeastStepNs + (now.mono_ns - audited_ns_) / kSlewPart;
+  audited_ns_ = now.mono_ns;
   const std::int64_t change_ns = now.offset_ns() - offsets_.back().second;
-  if (change_ns > kStepNs || change_ns < -kStepNs)
+  if (change_ns > step_ns || change_ns < -step_ns)
     steps_.push_back({{"monotonic_ns", now.mono_ns}, {"change_ns", change_ns}});
   if (change_ns > kNoteworthyNs || change_ns < -kNoteworthyNs)
     offsets_.emplace_back(now.mono_ns, now.offset_ns());
