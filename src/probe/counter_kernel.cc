@@ -182,7 +182,8 @@ struct CounterKernel::Impl {
     if (error == 0) return;
     if (error == -EPERM || error == -EACCES)
       throw MachineError{"load counters: " + errno_text(-error) +
-                         " (root, or CAP_BPF and CAP_PERFMON, is needed)"};
+                         " (the capabilities are there, but a user namespace, a seccomp filter "
+                         "or the kernel's lockdown forbids it)"};
     if (error == -ESRCH || error == -ENOENT)
       throw MachineError{
           "load counters: the kernel has no BTF (boot one built with CONFIG_DEBUG_INFO_BTF=y)"};
