@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
 /* What every counter program shares: constants, maps, and adding a packet to its bucket. The including file defines
- * TL_LOAD(packet, offset, to, bytes), which copies bytes from the packet's network header on and is 0 on success. */
+ * TL_LOAD(packet, offset, to, bytes), which copies up to four words from the packet's network header on and is 0 on
+ * success. */
 #ifndef TL_COUNT_BPF_H
 #define TL_COUNT_BPF_H
 
@@ -80,7 +81,7 @@ static __always_inline void *block_of(struct hook_maps maps, __u32 cpu, __u64 no
 		state->start_ns = tl_base_ns + state->epoch * tl_interval_ns;
 	}
 	*epoch = (__u32)state->epoch;
-	__u32 slot = cpu * (tl_slot_mask + 1) + (*epoch & tl_slot_mask);
+	__u32 mask = tl_slot_mask, slot = cpu * (mask + 1) + (*epoch & mask);
 	return bpf_map_lookup_elem(maps.ring, &slot);
 }
 
@@ -128,24 +129,30 @@ static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segment
 	a->wire_packets = 1;
 	if (gso_size == 0)
 		return;
-	/* Behind the link header: IP header length, then the transport's. */
-	__u8 bytes[40] = {};
-	if (TL_LOAD(packet, 0, bytes, sizeof(bytes)) != 0)
+	/* Behind the link header: IP header length, then the transport's. The first words of either version's header have
+	 * its length and its protocol. */
+	union {
+		__u32 words[3];
+		__u8 bytes[12];
+	} ip = {};
+	if (TL_LOAD(packet, 0, ip.words, sizeof(ip)) != 0)
 		return;
-	int is_ipv4 = (bytes[0] >> 4) == 4;
-	__u32 network = is_ipv4 ? (__u32)(bytes[0] & 0x0f) * 4 : 40;
-	__u8 protocol = is_ipv4 ? bytes[9] : bytes[6];
+	int is_ipv4 = (ip.bytes[0] >> 4) == 4;
+	__u32 network = is_ipv4 ? (__u32)(ip.bytes[0] & 0x0f) * 4 : 40;
+	__u8 protocol = is_ipv4 ? ip.bytes[9] : ip.bytes[6];
 	/* BIG TCP: over 64 KiB the length is in a jumbo payload option (RFC 2675), which no segment carries. */
 	__u32 jumbo = 0;
-	if (!is_ipv4 && protocol == 0 && bytes[4] == 0 && bytes[5] == 0) {
+	if (!is_ipv4 && protocol == 0 && ip.bytes[4] == 0 && ip.bytes[5] == 0) {
 		jumbo = 8;
-		TL_LOAD(packet, network, &protocol, 1);
+		__u32 option = 0;
+		TL_LOAD(packet, network, &option, sizeof(option));
+		protocol = *(__u8 *)&option;
 	}
 	__u32 headers = link_header + network;
 	if (protocol == 6) {
-		__u8 offset_byte = 0;
-		TL_LOAD(packet, network + jumbo + 12, &offset_byte, 1);
-		headers += (__u32)(offset_byte >> 4) * 4;
+		__u32 word = 0; /* data offset and flags, RFC 9293 */
+		TL_LOAD(packet, network + jumbo + 12, &word, sizeof(word));
+		headers += (__u32)(*(__u8 *)&word >> 4) * 4;
 	} else {
 		headers += 8;
 	}

@@ -17,7 +17,29 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define TL_LOAD(packet, offset, to, bytes) bpf_probe_read_kernel(to, bytes, (const __u8 *)(packet) + (offset))
+#define TL_LOAD(packet, offset, to, bytes) load_words(to, bytes, (const __u8 *)(packet) + (offset))
+
+/* Whether memory can be read without a call: a constant for the verifier, which removes the other branch. */
+static __always_inline int reads_directly(void)
+{
+#ifdef TL_RAW_TP
+	return 0;
+#else
+	return bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast);
+#endif
+}
+
+/* Copies up to four words of kernel memory; 0 on success. */
+static __always_inline long load_words(__u32 *to, __u32 bytes, const void *from)
+{
+	if (!reads_directly())
+		return bpf_probe_read_kernel(to, bytes, from);
+	const struct in6_addr *memory = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct in6_addr));
+	for (__u32 i = 0; i < bytes / 4; i++)
+		to[i] = memory->words[i];
+	return 0;
+}
+
 #include "count.bpf.h"
 
 #define ARPHRD_ETHER 1U
@@ -77,19 +99,22 @@ static __noinline int register_device(const struct tl_device_key *key, __u32 typ
 
 static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu)
 {
-	struct tl_device_key key = key_of(device);
 	struct tl_device_series series = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED};
 	struct tl_cache *cache = bpf_map_lookup_elem(cache_map, &cpu);
 	if (!cache)
 		return series;
-	__u32 slot = (key.ifindex ^ key.netns_inode ^ (__u32)key.netns_cookie * 7) & (TL_CACHE_SLOTS - 1);
+	/* A cookie is never given twice and says the namespace alone; the inode number lies in another cache line. */
+	struct net *net = GET(device, nd_net.net);
+	__u32 ifindex = (__u32)GET(device, ifindex);
+	__u64 name = bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
+	__u32 slot = (ifindex ^ (__u32)name * 7) & (TL_CACHE_SLOTS - 1);
 	struct tl_cache_entry *entry = &cache->entries[slot];
-	if (entry->key.ifindex == key.ifindex && entry->key.netns_inode == key.netns_inode &&
-	    entry->key.netns_cookie == key.netns_cookie) {
+	if (entry->ifindex == ifindex && entry->netns == name) {
 		series.series = entry->series;
 		series.flags = entry->flags;
 		return series;
 	}
+	struct tl_device_key key = key_of(device);
 	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
 	if (!found) {
 		register_device(&key, GET(device, type));
@@ -100,7 +125,8 @@ static __always_inline struct tl_device_series series_of(struct net_device *devi
 	series = *found;
 	entry->series = series.series;
 	entry->flags = series.flags;
-	entry->key = key;
+	entry->ifindex = ifindex;
+	entry->netns = name;
 	return series;
 }
 
@@ -144,6 +170,23 @@ static __always_inline __u32 tag_beside(struct sk_buff *skb)
 	return BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present) ? VLAN_HLEN : 0;
 }
 
+struct gso {
+	__u16 size, segments;
+};
+static __always_inline struct gso gso_of(struct sk_buff *skb)
+{
+	struct gso gso = {0, 0};
+	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
+	if (reads_directly()) {
+		shared = bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info));
+		gso.size = shared->gso_size;
+		gso.segments = shared->gso_segs;
+	} else {
+		bpf_core_read(&gso, sizeof(gso), &shared->gso_size);
+	}
+	return gso;
+}
+
 /* `skip`: flags of device series that another program counts at this place. */
 static __always_inline int count(struct sk_buff *skb, struct net_device *device, struct hook_maps maps, int is_rx,
 				 __u32 skip)
@@ -164,13 +207,8 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 	struct amount a = {1, 1, GET(skb, len) + tag, 0};
 	if (is_rx)
 		a.bytes += link_header;
-	struct {
-		__u16 size, segments;
-	} gso = {0, 0};
-	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
-	bpf_core_read(&gso, sizeof(gso), &shared->gso_size);
-	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments,
-		 link_header + tag, &a);
+	struct gso gso = gso_of(skb);
+	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments, link_header + tag, &a);
 	add(place.block, place.totals, series.series, place.epoch, &a);
 	if (tl_ports && (series.flags & TL_COUNTS_PORTS))
 		add_ports_of(skb, place.block, place.totals, place.epoch, is_rx, link_header, &a);

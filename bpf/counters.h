@@ -56,9 +56,11 @@ struct tl_device {
 /* Direct-mapped cache from device to series, per CPU and hook. */
 #define TL_CACHE_SLOTS 256U
 struct tl_cache_entry {
-	struct tl_device_key key;
+	__u64 netns; /* its cookie, or the inode number on kernels without */
+	__u32 ifindex;
 	__u32 series;
 	__u32 flags;
+	__u32 reserved;
 };
 struct tl_cache {
 	struct tl_cache_entry entries[TL_CACHE_SLOTS];
