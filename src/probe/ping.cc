@@ -35,17 +35,21 @@ bool is_believable(std::int64_t rtt_ns, const Request& request) {
 }
 
 PingReply measured(std::uint16_t sequence, const Request& request) {
+  using std::chrono::nanoseconds;
+  const nanoseconds seen{request.received.mono_ns - request.sent.mono_ns};
+  PingReply reply{sequence, seen, PingClock::user, seen};
   const std::int64_t received_ns = request.received.kernel_real_ns;
-  if (received_ns != 0) {
-    const std::int64_t kernel_ns = received_ns - request.sent.kernel_real_ns;
-    if (request.sent.kernel_real_ns != 0 && is_believable(kernel_ns, request))
-      return {sequence, std::chrono::nanoseconds{kernel_ns}, PingClock::kernel};
-    if (is_believable(received_ns - request.real_ns, request))
-      return {sequence, std::chrono::nanoseconds{received_ns - request.real_ns},
-              PingClock::kernel_receive};
+  if (received_ns == 0) return reply;
+  if (is_believable(received_ns - request.real_ns, request)) {
+    reply.rtt = reply.rtt_from_send = nanoseconds{received_ns - request.real_ns};
+    reply.clock = PingClock::kernel_receive;
   }
-  return {sequence, std::chrono::nanoseconds{request.received.mono_ns - request.sent.mono_ns},
-          PingClock::user};
+  const std::int64_t kernel_ns = received_ns - request.sent.kernel_real_ns;
+  if (request.sent.kernel_real_ns != 0 && is_believable(kernel_ns, request)) {
+    reply.rtt = nanoseconds{kernel_ns};
+    reply.clock = PingClock::kernel;
+  }
+  return reply;
 }
 
 class Round {

@@ -33,6 +33,9 @@ struct PingReply {
   std::uint16_t sequence = 0;  // 0 is the first request
   std::chrono::nanoseconds rtt{0};
   PingClock clock = PingClock::user;
+  // From our call of send to the kernel's receive stamp, which is what ping and fping show: longer
+  // than `rtt` by the way into the kernel. Without such a stamp, from send to when we saw it.
+  std::chrono::nanoseconds rtt_from_send{0};
 };
 
 struct PingResult {
