@@ -23,10 +23,14 @@ struct ContainerTraffic {
   std::string device;
   std::string source;  // "netlink" (device statistics) or "ebpf" (in-kernel counters)
   LinkStatistics statistics;
+  bool has_errors = true;  // whether errors and drops of `statistics` were measured
 };
 // Called in the scrape: must be quick. Leaves out what is gone.
 using ContainerSource = std::function<std::vector<ContainerTraffic>()>;
-// trafficlab_container_{receive,transmit}_{packets,bytes}_total{container,device,source}.
+// The rows of several sources, one after the other.
+ContainerSource joined(std::vector<ContainerSource> sources);
+// trafficlab_container_{receive,transmit}_{packets,bytes,errors,drops}_total{container,device,
+// source}; errors and drops only where they were measured.
 Registry::Collector container_collector(ContainerSource source);
 
 struct NamedNamespace {

@@ -12,17 +12,18 @@ struct Column {
   const char* name;
   const char* help;
   std::uint64_t LinkStatistics::*member;
+  bool is_error = false;
 };
 
 constexpr std::array kDeviceCounters{
     Column{"receive_packets", "Packets received.", &LinkStatistics::rx_packets},
     Column{"receive_bytes", "Bytes received.", &LinkStatistics::rx_bytes},
-    Column{"receive_errors", "Receive errors.", &LinkStatistics::rx_errors},
-    Column{"receive_drops", "Packets dropped on receive.", &LinkStatistics::rx_dropped},
+    Column{"receive_errors", "Receive errors.", &LinkStatistics::rx_errors, true},
+    Column{"receive_drops", "Packets dropped on receive.", &LinkStatistics::rx_dropped, true},
     Column{"transmit_packets", "Packets transmitted.", &LinkStatistics::tx_packets},
     Column{"transmit_bytes", "Bytes transmitted.", &LinkStatistics::tx_bytes},
-    Column{"transmit_errors", "Transmit errors.", &LinkStatistics::tx_errors},
-    Column{"transmit_drops", "Packets dropped on transmit.", &LinkStatistics::tx_dropped},
+    Column{"transmit_errors", "Transmit errors.", &LinkStatistics::tx_errors, true},
+    Column{"transmit_drops", "Packets dropped on transmit.", &LinkStatistics::tx_dropped, true},
 };
 
 constexpr std::array kUserGauges{
@@ -66,11 +67,21 @@ Registry::Collector container_collector(ContainerSource source) {
       Family& family =
           families.emplace_back(empty_family("trafficlab_container_", column, Type::counter));
       for (const ContainerTraffic& row : rows)
-        family.points.push_back(number_point(
-            {{"container", row.container}, {"device", row.device}, {"source", row.source}},
-            row.statistics.*column.member));
+        if (row.has_errors || !column.is_error)
+          family.points.push_back(number_point(
+              {{"container", row.container}, {"device", row.device}, {"source", row.source}},
+              row.statistics.*column.member));
     }
     return families;
+  };
+}
+
+ContainerSource joined(std::vector<ContainerSource> sources) {
+  return [sources = std::move(sources)] {
+    std::vector<ContainerTraffic> rows;
+    for (const ContainerSource& source : sources)
+      for (ContainerTraffic& row : source()) rows.push_back(std::move(row));
+    return rows;
   };
 }
 
@@ -87,7 +98,7 @@ ContainerSource namespace_source(const std::vector<NamedNamespace>& namespaces) 
     for (const Open& each : *open)
       for (const Link& link : list_links(each.rtnetlink))
         if (link.name != "lo")
-          rows.push_back({each.container, link.name, "netlink", link.statistics});
+          rows.push_back({each.container, link.name, "netlink", link.statistics, true});
     return rows;
   };
 }

@@ -34,7 +34,9 @@ ExporterConfig read_exporter_config(const std::filesystem::path& path) {
                              {"client_ca_file", text_setting(server.client_ca_file)}})},
        {"basic_auth",
         file.section({{"user", text_setting(server.user)}, {"password_file", password}})},
-       {"namespaces", containers}});
+       {"namespaces", containers},
+       {"counters", flag_setting(config.counters)},
+       {"ports", [&](const YAML::Node& v) { config.ports = v.as<std::vector<std::uint16_t>>(); }}});
   return config;
 }
 
@@ -44,6 +46,8 @@ void check_exporter_config(const ExporterConfig& config) {
     throw UsageError{"tls: certificate_file and key_file belong together"};
   if (!server.client_ca_file.empty() && server.certificate_file.empty())
     throw UsageError{"tls: client_ca_file needs certificate_file and key_file"};
+  if (!config.ports.empty() && !config.counters) throw UsageError{"ports: they need counters"};
+  if (config.ports.size() > 64) throw UsageError{"ports: at most 64"};
   if (server.user.empty() != server.password.empty())
     throw UsageError{"basic_auth: user and password_file belong together"};
 }

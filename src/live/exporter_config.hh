@@ -14,6 +14,8 @@ struct ExporterConfig {
   ServerOptions server;
   PingPlan pings;
   std::vector<NamedNamespace> containers;
+  bool counters = false;             // also count them in the kernel, exactly
+  std::vector<std::uint16_t> ports;  // with counters: these ports, too
 };
 
 // Throws UsageError "FILE:LINE: …" for an unknown key or a wrong value. Secrets stand in files that

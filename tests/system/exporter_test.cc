@@ -14,6 +14,7 @@
 #include "support/certificates.hh"
 #include "support/processes.hh"
 #include "support/server.hh"
+#include "support/veth_pair.hh"
 
 using namespace tl;
 using namespace tl::live;
@@ -301,6 +302,43 @@ TEST_CASE("8 device statistics of another namespace are exposed under the contai
                             std::to_string(d0->statistics.tx_packets) + "\n");
       },
       10s));
+}
+
+TEST_CASE("8 in-kernel counts of containers and ports are exposed, exact to the packet") {
+  const VethPair pair;
+  const TemporaryFolder folder;
+  const std::string config = folder.path() / "export.yaml";
+  std::ofstream{config} << "namespaces: {left: " << path_of(pair.left)
+                        << ", right: " << path_of(pair.right) << "}\ncounters: true\nports: ["
+                        << kWantedPort << "]\n";
+  const Server server{exporter({"--config", config}), "/metrics"};
+  UdpSender{pair, kWantedPort}.send(50);
+  UdpSender{pair, kNoisePort}.send(20);
+  constexpr std::uint64_t kFrameBytes = kHeaderBytes + 100;
+  const auto line = [](const std::string& name, const std::string& labels, std::uint64_t value) {
+    return "\ntrafficlab_" + name + "_total{" + labels + "} " + std::to_string(value) + "\n";
+  };
+  const std::string page = http_get(server.port(), "/metrics").body;
+  CAPTURE(page);
+  for (const char* source : {"ebpf", "netlink"}) {
+    const auto of = [&](const char* container) {
+      return std::string{"container=\""} + container + "\",device=\"eth0\",source=\"" + source +
+             "\"";
+    };
+    CHECK(contains(page, line("container_receive_packets", of("right"), 70)));
+    CHECK(contains(page, line("container_transmit_packets", of("left"), 70)));
+    CHECK(contains(page, line("container_transmit_bytes", of("left"), 70 * kFrameBytes)));
+    CHECK(contains(page, line("container_receive_packets", of("left"), 0)));
+    // The counters do not see errors, and say nothing instead of 0.
+    CHECK(contains(page, line("container_receive_errors", of("right"), 0)) ==
+          (source == std::string{"netlink"}));
+  }
+  CHECK(contains(page, line("port_receive_packets", "port=\"9000\",side=\"local\"", 50)));
+  CHECK(contains(page, line("port_transmit_packets", "port=\"9000\",side=\"remote\"", 50)));
+  CHECK(contains(page,
+                 line("port_transmit_bytes", "port=\"9000\",side=\"remote\"", 50 * kFrameBytes)));
+  CHECK(contains(page, line("uncounted_packets", "hook=\"rx\",reason=\"without_block\"", 0)));
+  CHECK(promtool(conventional_part(page)).out == "");
 }
 
 TEST_CASE("19 a protected exporter answers only to the password, which nobody can see") {
