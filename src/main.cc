@@ -27,6 +27,8 @@ constexpr std::array kCommands{
     Command{"counters", "exact in-kernel traffic counters", tl::command_counters},
     Command{"capture", "live capture with an exact account", tl::command_capture},
     Command{"export", "Prometheus exporter: pings, devices, this process", tl::command_export},
+    Command{"pace", "poll Prometheus at fixed or adaptive intervals, log the cost",
+            tl::command_pace},
     Command{"qos", "ping, iperf and HTTP probes to InfluxDB, CSV, Prometheus", tl::command_qos},
     Command{"gc", "remove what dead runs left on this host", tl::command_gc},
     Command{"pcap", "what captures hold: summary, bandwidth, series, flows, rtt, diff",

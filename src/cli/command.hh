@@ -35,6 +35,7 @@ ExitCode command_export(const Args& args);
 ExitCode command_verify(const Args& args);
 ExitCode command_recompute(const Args& args);
 ExitCode command_pcap(const Args& args);
+ExitCode command_pace(const Args& args);
 ExitCode command_qos(const Args& args);
 
 }  // namespace tl

@@ -18,9 +18,6 @@ class Budget {
   // The first moment at or after `now_ns` at which a poll may start.
   [[nodiscard]] std::int64_t allowed_ns(std::int64_t now_ns) const;
   void charge(std::int64_t now_ns, std::uint64_t bytes);
-  // Polls that had to wait.
-  [[nodiscard]] std::uint64_t delayed() const { return delayed_; }
-  void count_delay() { ++delayed_; }
 
  private:
   static constexpr std::int64_t kBurstSeconds = 10;
@@ -29,7 +26,6 @@ class Budget {
   BudgetLimits limits_;
   // When everything charged so far is paid back; a bucket may be that far ahead of now.
   std::int64_t requests_paid_ns_ = 0, bytes_paid_ns_ = 0;
-  std::uint64_t delayed_ = 0;
 };
 
 }  // namespace tl::pace

@@ -1,0 +1,97 @@
+#include "pace/pace_run.hh"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+
+#include "base/clock.hh"
+#include "base/errors.hh"
+#include "live/csv.hh"
+#include "pace/poll_loop.hh"
+#include "pace/sample_log.hh"
+
+namespace tl::pace {
+namespace {
+
+std::vector<std::unique_ptr<PolledMetric>> polled_metrics(const PaceConfig& config, PaceMode mode,
+                                                          const SampleLog* samples) {
+  std::vector<std::unique_ptr<PolledMetric>> metrics;
+  for (const MetricSetting& metric : config.metrics) {
+    const auto interval = metric.interval.count() > 0 ? metric.interval : config.interval;
+    if (mode == PaceMode::baseline) {
+      metrics.push_back(fixed_metric(metric.expression, interval));
+    } else {
+      AdaptiveOptions options{config.limits, samples != nullptr, {}};
+      if (samples != nullptr) options.known = samples->known();
+      metrics.push_back(adaptive_metric(metric.expression, std::move(options)));
+    }
+  }
+  return metrics;
+}
+
+// Whether there was nothing to stop for.
+bool sleep_until(std::int64_t monotonic_deadline_ns, int stop_fd) {
+  while (true) {
+    const std::int64_t left_ns = monotonic_deadline_ns - monotonic_ns();
+    if (left_ns <= 0) return true;
+    pollfd stop{stop_fd, POLLIN, 0};
+    const timespec wait{left_ns / 1'000'000'000, left_ns % 1'000'000'000};
+    if (::ppoll(&stop, 1, &wait, nullptr) > 0) return false;
+  }
+}
+
+MetricReport metric_report(Prometheus& server, const PolledMetric& metric, const PaceConfig& config,
+                           std::int64_t elapsed_ns) {
+  MetricReport report;
+  report.expression = metric.expression();
+  report.summary = metric.summary();
+  const QueryResult instant = server.query(metric.expression(), std::nullopt, false);
+  if (!instant.error.empty()) return report;
+  report.instant_bytes = instant.cost.bytes();
+  const auto polls = static_cast<std::uint64_t>(elapsed_ns / config.interval.count() + 1);
+  report.fixed_bytes = polls * report.instant_bytes;
+  report.equal = fixed_equivalent(elapsed_ns, report.summary.wire_bytes, report.instant_bytes);
+  return report;
+}
+
+void check_answers(const PaceReport& report, const std::string& url) {
+  const auto unanswered = [](const MetricReport& metric) {
+    return metric.summary.polls == metric.summary.failed_polls;
+  };
+  if (std::all_of(report.metrics.begin(), report.metrics.end(), unanswered))
+    throw MeasurementError{
+        fmt::format("poll {}: no poll was answered (the log names the reasons)", url)};
+}
+
+}  // namespace
+
+PaceReport run_pace(const PaceConfig& config, PaceMode mode,
+                    std::optional<std::chrono::nanoseconds> duration, int stop_fd) {
+  Prometheus server{config.prometheus};
+  live::CsvFile log{config.csv, cost_header(config.style)};
+  std::optional<SampleLog> samples;
+  if (mode == PaceMode::adaptive && !config.samples.empty()) samples.emplace(config.samples);
+  PollLoop loop{polled_metrics(config, mode, samples ? &*samples : nullptr), config.budget,
+                [&](const PollOutcome& outcome) {
+                  if (samples)
+                    for (const SeriesSamples& series : outcome.new_samples) samples->append(series);
+                  log.append(cost_line(outcome.row, config.style));
+                }};
+  if (mode == PaceMode::adaptive) (void)server.synchronize();
+  const std::int64_t begin_ns = monotonic_ns();
+  const std::int64_t end_ns = duration ? begin_ns + duration->count() : INT64_MAX;
+  while (true) {
+    const std::int64_t now_ns = server.now_ns();
+    const std::int64_t due_ns = monotonic_ns() + loop.next_ns(now_ns) - now_ns;
+    if (!sleep_until(std::min(due_ns, end_ns), stop_fd) || monotonic_ns() >= end_ns) break;
+    loop.poll(server);
+  }
+  PaceReport report{mode, config.interval, monotonic_ns() - begin_ns, {}};
+  for (const auto& metric : loop.metrics())
+    report.metrics.push_back(metric_report(server, *metric, config, report.elapsed_ns));
+  check_answers(report, config.prometheus.url);
+  return report;
+}
+
+}  // namespace tl::pace
