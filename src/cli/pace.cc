@@ -2,11 +2,13 @@
 
 #include <cstdio>
 
+#include "base/clock.hh"
 #include "base/fd.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
 #include "cli/command.hh"
 #include "pace/pace_run.hh"
+#include "pace/scrape_run.hh"
 
 namespace tl {
 namespace {
@@ -84,21 +86,77 @@ ExitCode poll(const Args& args, PaceMode mode) {
   return ExitCode::pass;
 }
 
+std::chrono::milliseconds whole_milliseconds(const std::string& text, const char* flag) {
+  return std::chrono::ceil<std::chrono::milliseconds>(parse_duration(text, flag));
+}
+
+ExitCode scrape(const Args& args) {
+  CLI::App app{"Lets the scrape intervals of Prometheus' jobs follow what their metrics do",
+               "trafficlab pace scrape"};
+  app.footer(
+      "Halves a job's scrape_interval when a metric moves between most scrapes, doubles it when "
+      "none\n"
+      "moves. Edits these values in prometheus.yml, checks with promtool, reloads, takes a "
+      "refused\n"
+      "edit back. Prometheus needs --web.enable-lifecycle.\n"
+      "Example: trafficlab pace scrape --prometheus-yml /etc/prometheus/prometheus.yml --job node "
+      "\\\n"
+      "           --metric node_load1 --dry-run");
+  Flags f;
+  std::string file, between, least = "5s", most = "120s";
+  std::vector<std::string> jobs;
+  pace::ScrapePlan plan;
+  app.add_option("--config", f.config_file, "YAML file (docs/pace.md)")->check(CLI::ExistingFile);
+  app.add_option("--url", f.url, "of Prometheus (default http://127.0.0.1:9090)");
+  app.add_option("--metric", f.metrics, "selector to watch (may stand several times)");
+  app.add_option("--prometheus-yml", file, "the file that this Prometheus has loaded")
+      ->required()
+      ->check(CLI::ExistingFile);
+  app.add_option("--job", jobs, "job to pace (may stand several times)")->required();
+  app.add_option("--min", least, "shortest scrape interval")->capture_default_str();
+  app.add_option("--max", most, "longest; never over 120s or look-back / 2.5")
+      ->capture_default_str();
+  app.add_option("--between", between, "at least so long between two reloads (default 60s)");
+  app.add_option("--move", plan.limits.move_percent,
+                 "percent by which a value must change to count")
+      ->capture_default_str();
+  app.add_option("--duration", f.duration, "ends after this time; default: Ctrl-C ends it");
+  app.add_flag("--dry-run", plan.dry_run, "say what would be changed");
+  if (const auto done = parse(app, args)) return *done;
+  const PaceConfig config = configuration(f);
+  plan.jobs = {jobs.begin(), jobs.end()};
+  plan.limits.shortest = whole_milliseconds(least, "--min");
+  plan.limits.longest = whole_milliseconds(most, "--max");
+  if (!between.empty()) plan.between_reloads = parse_duration(between, "--between");
+  std::optional<std::chrono::nanoseconds> duration;
+  if (!f.duration.empty()) duration = parse_duration(f.duration, "--duration");
+  StopSignals stop;
+  const auto say = [](const std::string& line) {
+    fmt::print("{} {}\n", utc_iso(realtime_ns()), line);
+    std::fflush(stdout);
+  };
+  const auto reloads = pace::run_scrape_pacing(config, plan, file, duration, stop.fd(), say);
+  fmt::print(stderr, "trafficlab pace scrape: {} reloads\n", reloads);
+  return ExitCode::pass;
+}
+
 }  // namespace
 
 ExitCode command_pace(const Args& args) {
   const std::string verb = args.empty() ? "" : args.front();
   if (verb == "baseline") return poll({args.begin() + 1, args.end()}, PaceMode::baseline);
   if (verb == "adaptive") return poll({args.begin() + 1, args.end()}, PaceMode::adaptive);
+  if (verb == "scrape") return scrape({args.begin() + 1, args.end()});
   if (verb == "--help" || verb == "-h") {
     fmt::print(
         "Usage: trafficlab pace VERB [OPTIONS]\n\n"
         "  baseline  poll metrics of Prometheus at fixed intervals, log what that costs\n"
-        "  adaptive  the same when they have probably changed\n\n"
+        "  adaptive  the same when they have probably changed\n"
+        "  scrape    let Prometheus' own scrape intervals follow its metrics\n\n"
         "Example: trafficlab pace baseline --metric up --duration 5m --csv pace.csv\n");
     return ExitCode::pass;
   }
-  throw UsageError{fmt::format("pace '{}': expected baseline or adaptive", verb)};
+  throw UsageError{fmt::format("pace '{}': expected baseline, adaptive or scrape", verb)};
 }
 
 }  // namespace tl

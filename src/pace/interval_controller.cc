@@ -16,7 +16,7 @@ constexpr std::size_t kGapsOfNewRate = 16;
 // costs more freshness than polling too often costs bytes.
 constexpr std::int64_t kPriorGaps = 2;
 constexpr std::int64_t kMostSamplesPerPoll = 4;  // more are not worth their bytes
-constexpr std::int64_t kMostValuesOnly = 64;
+constexpr std::int64_t kMostValuesOnly = 256;
 
 // After a burst with gaps P and a silence of `age`, polls cost age / T and the next burst's onset
 // waits T / 2 with all its T / P changes: both together are least at T = cbrt(3 P² age).
@@ -69,7 +69,8 @@ Ask IntervalController::ask() const {
   if (values_only_ > 0 && steady_.is_contradicted()) return Ask::samples;
   const auto rhythm = samples_.rhythm(kSampleTolerancePercent);
   const bool is_dense = rhythm && steady_.interval_ns() > kMostSamplesPerPoll * rhythm->period_ns;
-  return is_dense ? Ask::value : Ask::samples;
+  // With fewer changes a rhythm might not have shown itself yet.
+  return is_dense && changes_.size() > kFewestForBursts ? Ask::value : Ask::samples;
 }
 
 std::int64_t IntervalController::next_poll_ns(const Finding& finding) {

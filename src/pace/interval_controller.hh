@@ -79,11 +79,11 @@ class IntervalController {
   Mode mode_ = Mode::learning;
   std::int64_t delay_ns_;  // from a sample's time until a poll can see it
   SteadyInterval steady_;
-  std::size_t rate_changes_ = 0;     // known changes at the present rate
-  std::size_t settled_with_ = 0;     // of them when the steady interval was chosen
-  std::int64_t values_only_ = 0;     // polls since samples were asked for
-  std::int64_t values_allowed_ = 4;  // before samples are looked at again; doubles
-  std::int64_t blind_ns_;            // the interval while nothing is known
+  std::size_t rate_changes_ = 0;      // known changes at the present rate
+  std::size_t settled_with_ = 0;      // of them when the steady interval was chosen
+  std::int64_t values_only_ = 0;      // polls since samples were asked for
+  std::int64_t values_allowed_ = 16;  // before samples are looked at again; doubles
+  std::int64_t blind_ns_;             // the interval while nothing is known
   std::int64_t previous_poll_ns_ = 0;
   std::int64_t period_ns_ = 0;
   int late_polls_ = 0;  // since an expected change did not come

@@ -1,7 +1,6 @@
 #include "pace/pace_run.hh"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 
@@ -10,6 +9,7 @@
 #include "live/csv.hh"
 #include "pace/poll_loop.hh"
 #include "pace/sample_log.hh"
+#include "pace/waiting.hh"
 
 namespace tl::pace {
 namespace {
@@ -28,17 +28,6 @@ std::vector<std::unique_ptr<PolledMetric>> polled_metrics(const PaceConfig& conf
     }
   }
   return metrics;
-}
-
-// Whether there was nothing to stop for.
-bool sleep_until(std::int64_t monotonic_deadline_ns, int stop_fd) {
-  while (true) {
-    const std::int64_t left_ns = monotonic_deadline_ns - monotonic_ns();
-    if (left_ns <= 0) return true;
-    pollfd stop{stop_fd, POLLIN, 0};
-    const timespec wait{left_ns / 1'000'000'000, left_ns % 1'000'000'000};
-    if (::ppoll(&stop, 1, &wait, nullptr) > 0) return false;
-  }
 }
 
 MetricReport metric_report(Prometheus& server, const PolledMetric& metric, const PaceConfig& config,
