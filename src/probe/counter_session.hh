@@ -78,7 +78,7 @@ class CounterSession {
   std::unique_ptr<BucketReader> reader_;
   std::uint64_t first_epoch_ = 0;
   std::int64_t opened_ns_ = 0, closed_ns_ = 0;  // of the gate, monotonic
-  std::int64_t audited_ns_ = 0;  // when both clocks were last compared
+  std::int64_t audited_ns_ = 0;                 // when both clocks were last compared
   std::vector<std::pair<std::int64_t, std::int64_t>>
       offsets_;  // monotonic time, offset: where it changed
   nlohmann::json steps_ = nlohmann::json::array();
