@@ -1,7 +1,8 @@
 // What the counters cost, beside programs that do nothing, the least counter, and bpftrace.
 // bench/counters/run.py runs this and makes the table; every line printed is one JSON object.
 //
-//   bench_counters cost udp|tcp PAIRS SECONDS       run time of all programs on the same packets
+//   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS SECONDS
+//                                                   run times of programs on the same packets
 //   bench_counters throughput udp|tcp ROUNDS SECONDS   with and without each, taking turns
 //   bench_counters ticks SECONDS FOLDER             all CPUs oversubscribed twofold
 #include <arpa/inet.h>
@@ -187,58 +188,67 @@ UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
   });
 }
 
-void add_hooks(Meter& meter, const std::string& name, const CounterKernel& kernel) {
-  meter.add(name, "rx", kernel.program_fd(Hook::rx));
-  meter.add(name, "tx", kernel.program_fd(Hook::tx));
-}
+bool is_tap(const bpf_prog_info& info) { return std::string_view{info.name} == "tl_tap"; }
 
-void measure_cost(Kind kind, int pairs, double seconds) {
-  const Fan fan{pairs};
-  const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
-  if (!peer || peers__attach(peer.get()) != 0) throw_errno("load", "the peers");
-  Meter meter;
-  meter.add("empty", "rx", bpf_program__fd(peer->progs.empty_rx));
-  meter.add("empty", "tx", bpf_program__fd(peer->progs.empty_tx));
-  meter.add("minimal", "rx", bpf_program__fd(peer->progs.minimal_rx));
-  meter.add("minimal", "tx", bpf_program__fd(peer->progs.minimal_tx));
-  meter.add("empty", "tap", bpf_program__fd(peer->progs.empty_tap));
-  meter.add("minimal", "tap", bpf_program__fd(peer->progs.minimal_tap));
-  std::vector<UniqueFd> sockets;
-  for (const NetNs* netns : {&fan.left, &fan.right})
-    for (const bpf_program* p : {peer->progs.empty_tap, peer->progs.minimal_tap})
-      sockets.push_back(open_tap(fan, *netns, bpf_program__fd(p)));
-  Ours events{fan, layout_of(fan, false, false)}, ports{fan, layout_of(fan, false, true)};
-  add_hooks(meter, "ours", events.session.kernel());
-  add_hooks(meter, "ours + ports", ports.session.kernel());
-  const auto is_tap = [](const bpf_prog_info& info) {
-    return std::string_view{info.name} == "tl_tap";
-  };
-  const auto add_taps = [&](const std::string& name, std::vector<std::uint32_t>& known) {
-    for (const std::uint32_t id : programs(is_tap))
-      if (std::find(known.begin(), known.end(), id) == known.end()) {
-        known.push_back(id);
-        meter.add_id(name, "tap", id);
-      }
-  };
-  std::vector<std::uint32_t> known = programs(is_tap);  // of other counters on this machine
-  std::optional<Ours> tap, port_tap;
-  if (pairs == 1) {  // each tap has one series only, however many there are
-    tap.emplace(fan, layout_of(fan, true, false));
-    add_taps("ours", known);
-    port_tap.emplace(fan, layout_of(fan, true, true));
-    add_taps("ours + ports", known);
+// The trace event programs of a counting session, beside the peers and bpftrace.
+void measure_events(const Fan& fan, peers& peer, bool ports, Meter& meter,
+                    const std::function<void()>& measure) {
+  for (const bpf_program* p :
+       {peer.progs.empty_rx, peer.progs.empty_tx, peer.progs.minimal_rx, peer.progs.minimal_tx}) {
+    const std::string name = bpf_program__name(p);
+    meter.add(name.substr(0, name.find('_')), name.substr(name.find('_') + 1), bpf_program__fd(p));
   }
+  if (peers__attach(&peer) != 0) throw_errno("attach", "the peers");
+  Ours ours{fan, layout_of(fan, false, ports)};
+  const std::string name = ports ? "ours + ports" : "ours";
+  meter.add(name, "rx", ours.session.kernel().program_fd(Hook::rx));
+  meter.add(name, "tx", ours.session.kernel().program_fd(Hook::tx));
+  if (ports) return measure();
   const Bpftrace rx{kSumRx};
   for (const std::uint32_t id : rx.program_ids()) meter.add_id("bpftrace", "rx", id);
   const Bpftrace tx{kSumTx};
   for (const std::uint32_t id : tx.program_ids()) meter.add_id("bpftrace", "tx", id);
-  const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
-  if (!statistics.valid()) throw_errno("switch on", "run times of programs");
-  const Stream stream{fan, kind};
-  wait_seconds(0.3);
-  meter.begin();
-  wait_seconds(seconds);
-  meter.end();
+  measure();
+}
+
+// The taps of a counting session, beside the peers on packet sockets.
+void measure_taps(const Fan& fan, peers& peer, bool ports, Meter& meter,
+                  const std::function<void()>& measure) {
+  std::vector<UniqueFd> sockets;
+  for (const bpf_program* p : {peer.progs.empty_tap, peer.progs.minimal_tap}) {
+    const std::string name = bpf_program__name(p);
+    meter.add(name.substr(0, name.find('_')), "tap", bpf_program__fd(p));
+    for (const NetNs* netns : {&fan.left, &fan.right})
+      sockets.push_back(open_tap(fan, *netns, bpf_program__fd(p)));
+  }
+  const std::vector<std::uint32_t> others = programs(is_tap);  // of other counters on this machine
+  const Ours ours{fan, layout_of(fan, true, ports)};
+  for (const std::uint32_t id : programs(is_tap))
+    if (std::find(others.begin(), others.end(), id) == others.end())
+      meter.add_id(ports ? "ours + ports" : "ours", "tap", id);
+  measure();
+}
+
+// Few programs at a time, as in use: a dozen would push each other out of the caches.
+void measure_cost(Kind kind, const std::string& place, int pairs, double seconds) {
+  const Fan fan{pairs};
+  const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
+  if (!peer) throw_errno("load", "the peers");
+  Meter meter;
+  const auto measure = [&] {
+    const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
+    if (!statistics.valid()) throw_errno("switch on", "run times of programs");
+    const Stream stream{fan, kind};
+    wait_seconds(0.3);
+    meter.begin();
+    wait_seconds(seconds);
+    meter.end();
+  };
+  const bool ports = place.ends_with("+ports");
+  if (place.starts_with("taps"))
+    measure_taps(fan, *peer, ports, meter, measure);
+  else
+    measure_events(fan, *peer, ports, meter, measure);
 }
 
 // Datagrams or bytes a second of the clock and of this process's CPU time, over a stretch of a
@@ -333,8 +343,8 @@ Kind kind_of(const std::string& text) { return text == "tcp" ? Kind::tcp : Kind:
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
   try {
-    if (args.size() == 4 && args[0] == "cost")
-      measure_cost(kind_of(args[1]), std::stoi(args[2]), std::stod(args[3]));
+    if (args.size() == 5 && args[0] == "cost")
+      measure_cost(kind_of(args[1]), args[2], std::stoi(args[3]), std::stod(args[4]));
     else if (args.size() == 4 && args[0] == "throughput")
       measure_throughput(kind_of(args[1]), std::stoi(args[2]), std::stod(args[3]));
     else if (args.size() == 3 && args[0] == "ticks")
