@@ -8,17 +8,19 @@ namespace tl {
 
 bool ByteWindow::ensure(std::size_t count) {
   while (size() < count) {
+    const std::size_t rest = size();
+    const bool is_large = rest > ReadAhead::kHeadroomBytes;
+    let_go_of_views(is_large ? 0 : moves_kept_);
     const std::span<std::uint8_t> chunk = ahead_->next();
     if (chunk.empty()) return false;
-    const std::size_t rest = size();
-    if (rest > ReadAhead::kHeadroomBytes) {
+    if (is_large) {
       append_to_large(chunk);
       continue;
     }
     if (rest != 0) std::memcpy(chunk.data() - rest, begin_, rest);
     begin_ = chunk.data() - rest;
     end_ = chunk.data() + chunk.size();
-    ahead_->release(true);
+    ahead_->release(moves_kept_ + 1);
   }
   return true;
 }
@@ -38,7 +40,7 @@ void ByteWindow::append_to_large(std::span<const std::uint8_t> chunk) {
   begin_ = large_.get();
   std::memcpy(begin_ + rest, chunk.data(), chunk.size());
   end_ = begin_ + rest + chunk.size();
-  ahead_->release(false);
+  ahead_->release(0);
 }
 
 bool ByteWindow::skip(std::uint64_t count) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "analysis/byte_source.hh"
 #include "analysis/read_ahead.hh"
@@ -33,11 +35,27 @@ class ByteWindow {
   // over.
   bool skip(std::uint64_t count);
 
+  // Two threads share the work: one uses this window, the other calls read_one() when it has
+  // nothing to do. False when the source does not allow that.
+  bool share() { return ahead_->share(); }
+  bool read_one() { return ahead_->read_one(); }
+  // Views stay through `moves` further moves of the window, except where records are larger than a
+  // chunk: `before_move(m)` is called before views die that were made m or more moves ago. (0:
+  // all.)
+  static constexpr std::uint64_t kMostMovesKept = ReadAhead::kMostKept - 1;
+  void keep_views(std::uint64_t moves, std::function<void(std::uint64_t)> before_move) {
+    moves_kept_ = moves;
+    before_move_ = std::move(before_move);
+  }
+
   [[nodiscard]] std::string_view compression() const { return ahead_->compression(); }
   [[nodiscard]] const std::string& failure() const { return ahead_->failure(); }
 
  private:
   void append_to_large(std::span<const std::uint8_t> chunk);
+  void let_go_of_views(std::uint64_t moves) {
+    if (before_move_) before_move_(moves);
+  }
 
   std::unique_ptr<ReadAhead> ahead_;
   // The window lies in a chunk of ahead_, or, while a record is larger than fits there, in large_.
@@ -45,6 +63,8 @@ class ByteWindow {
   std::unique_ptr<std::uint8_t[]> large_;
   std::size_t large_capacity_ = 0;
   std::uint64_t offset_ = 0;
+  std::uint64_t moves_kept_ = 0;
+  std::function<void(std::uint64_t)> before_move_;
 };
 
 }  // namespace tl

@@ -56,11 +56,13 @@ class CaptureReader {
   static CaptureReader open(const std::string& path);
 
   // The next packets in file order; empty at the end. Invalidates the batch before.
-  std::span<const Packet> next_batch() {
+  std::span<const Packet> next_batch() { return next_batch(batch_); }
+  // The same into memory of the caller.
+  std::span<const Packet> next_batch(std::span<Packet> into) {
     packets_before_ += batch_size_;
-    batch_size_ = format_->fill(window_, batch_, stop_);
+    batch_size_ = format_->fill(window_, into, stop_);
     if (batch_size_ == 0) stop_.packet_index = packets_before_;
-    return {batch_.data(), batch_size_};
+    return into.first(batch_size_);
   }
 
   // The index, from 0, of the first packet of the present batch.
@@ -72,6 +74,8 @@ class CaptureReader {
   [[nodiscard]] const CaptureFormat& format() const { return format_->format; }
   // Bytes of the (decompressed) stream read so far, records and headers.
   [[nodiscard]] std::uint64_t stream_bytes() const { return window_.offset(); }
+  // For two threads that share the work; see ByteWindow.
+  [[nodiscard]] ByteWindow& window() { return window_; }
 
  private:
   ByteWindow window_;

@@ -129,21 +129,29 @@ FlowTable::FlowTable(std::uint32_t most_flows)
       flows_{allocate(most_flows_)},
       slots_(kFirstSlots),
       mask_{kFirstSlots - 1},
-      wanted_(CaptureReader::kBatchPackets),
       seed_{random_hash_key()} {}
 
+void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const {
+  for (const PacketInfo& info : infos) {
+    Wanted& one = *wanted++;
+    one.is_ip = info.content == Content::ip;
+    if (!one.is_ip) continue;
+    one.key = FlowKey::of(info, one.from_high);
+    one.tag = static_cast<std::uint32_t>(one.key.hash(seed_));
+  }
+}
+
 // Up to three walks over the batch, so that the cache misses of 64 packets overlap instead of
-// queueing: hash and ask for the slots; look at the slots and ask for the flows; add.
+// queueing: ask for the slots; look at the slots and ask for the flows; add.
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
-                    std::span<FlowRef> refs) {
+                    std::span<const Wanted> wanted, std::span<FlowRef> refs) {
   // Below this the table stays in the second-level cache by itself.
   constexpr std::uint32_t kCachedFlows = 64;
   ++batch_;
-  prepare(infos);
-  if (size_ > kCachedFlows) prefetch_flows(packets.size());
+  if (size_ > kCachedFlows) prefetch_flows(wanted);
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (wanted_[i].is_ip) [[likely]] {
-      add_to_flow(wanted_[i], packets[i], infos[i], refs[i]);
+    if (wanted[i].is_ip) [[likely]] {
+      add_to_flow(wanted[i], packets[i], infos[i], refs[i]);
       continue;
     }
     refs[i] = {};
@@ -169,25 +177,15 @@ inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
     add_tcp(flow, side, packet, info);
 }
 
-void FlowTable::prepare(std::span<const PacketInfo> infos) {
-  for (std::size_t i = 0; i < infos.size(); ++i) {
-    Wanted& wanted = wanted_[i];
-    wanted.is_ip = infos[i].content == Content::ip;
-    if (!wanted.is_ip) continue;
-    wanted.key = FlowKey::of(infos[i], wanted.from_high);
-    wanted.tag = static_cast<std::uint32_t>(wanted.key.hash(seed_));
-    __builtin_prefetch(&slots_[wanted.tag & mask_]);
-  }
-}
-
-void FlowTable::prefetch_flows(std::size_t count) const {
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!wanted_[i].is_ip) continue;
-    const Slot slot = slots_[wanted_[i].tag & mask_];
+void FlowTable::prefetch_flows(std::span<const Wanted> wanted) const {
+  for (const Wanted& one : wanted) __builtin_prefetch(&slots_[one.tag & mask_]);
+  for (const Wanted& one : wanted) {
+    if (!one.is_ip) continue;
+    const Slot slot = slots_[one.tag & mask_];
     if (slot.entry == 0) continue;
     const Flow& flow = flows_.get()[slot.index()];
     __builtin_prefetch(&flow);
-    __builtin_prefetch(&flow.sides[wanted_[i].from_high == slot.low_is_client() ? 1 : 0], 1);
+    __builtin_prefetch(&flow.sides[one.from_high == slot.low_is_client() ? 1 : 0], 1);
   }
 }
 

@@ -114,11 +114,19 @@ class FlowTable {
 
   explicit FlowTable(std::uint32_t most_flows = kDefaultMostFlows);
 
-  // Finds or makes the flow of each packet and adds the packet to it. `refs` has as many elements
-  // as `packets` and `infos`, at most CaptureReader::kBatchPackets. A flow evicted here has no
-  // packet in this batch.
+  // What to look for: everything about finding a flow that does not depend on the table.
+  struct Wanted {
+    FlowKey key;
+    std::uint32_t tag = 0;
+    bool is_ip = false;
+    bool from_high = false;
+  };
+  // Sets infos.size() of them. Another thread may do this while this one adds.
+  void prepare(std::span<const PacketInfo> infos, Wanted* wanted) const;
+  // Finds or makes the flow of each packet and adds the packet to it. The spans are of one length,
+  // at most CaptureReader::kBatchPackets. A flow evicted here has no packet in this batch.
   void add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
-           std::span<FlowRef> refs);
+           std::span<const Wanted> wanted, std::span<FlowRef> refs);
 
   // Called before flow `index` is given up, with its last state.
   void on_evict(std::function<void(std::uint32_t index, const Flow&)> callback) {
@@ -140,19 +148,12 @@ class FlowTable {
     [[nodiscard]] std::uint32_t index() const { return (entry >> 1) - 1; }
     [[nodiscard]] bool low_is_client() const { return (entry & 1) != 0; }
   };
-  struct Wanted {
-    FlowKey key;
-    std::uint32_t tag = 0;
-    bool is_ip = false;
-    bool from_high = false;
-  };
   struct Free {
     void operator()(Flow* flows) const;
   };
 
   static std::unique_ptr<Flow[], Free> allocate(std::size_t count);
-  void prepare(std::span<const PacketInfo> infos);
-  void prefetch_flows(std::size_t count) const;
+  void prefetch_flows(std::span<const Wanted> wanted) const;
   Slot find_or_make(const Wanted& wanted, const PacketInfo& info);
   void add_to_flow(const Wanted& wanted, const Packet& packet, const PacketInfo& info,
                    FlowRef& ref);
@@ -171,7 +172,6 @@ class FlowTable {
   std::uint32_t size_ = 0;
   std::vector<Slot> slots_;
   std::uint32_t mask_;
-  std::vector<Wanted> wanted_;
   std::uint32_t batch_ = 0, next_serial_ = 0, eviction_hand_ = 0;
   std::uint64_t seed_;
   std::uint64_t evictions_ = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "analysis/decode_ahead.hh"
+
 namespace tl {
 namespace {
 
@@ -67,23 +69,44 @@ void Walk::add(Observer& observer) {
 }
 
 void Walk::take(std::span<const Packet> packets, std::uint64_t first_index) {
-  Batch batch{packets, {}, {}, first_index, {}};
+  own_.packets = packets;
+  own_.first_index = first_index;
+  decode(own_);
+  take(own_);
+}
+
+void Walk::decode(DecodedBatch& batch) const {
+  std::span<const PacketInfo> infos;
   if (depth_ >= Depth::headers) {
-    decode(packets, infos_.data());
-    batch.infos = std::span{infos_}.first(packets.size());
+    tl::decode(batch.packets, batch.infos.data());
+    infos = std::span{batch.infos}.first(batch.packets.size());
   }
-  batch.digest = digest(packets, batch.infos);
+  batch.digest = digest(batch.packets, infos);
+  if (depth_ >= Depth::flows) flow_table_.prepare(infos, batch.wanted.data());
+}
+
+void Walk::take(const DecodedBatch& decoded) {
+  const std::size_t count = decoded.packets.size();
+  Batch batch{decoded.packets, {}, {}, decoded.first_index, decoded.digest};
+  if (depth_ >= Depth::headers) batch.infos = std::span{decoded.infos}.first(count);
   if (depth_ >= Depth::flows) {
-    const auto refs = std::span{refs_}.first(packets.size());
-    flow_table_.add(packets, batch.infos, refs);
+    const auto refs = std::span{refs_}.first(count);
+    flow_table_.add(batch.packets, batch.infos, std::span{decoded.wanted}.first(count), refs);
     batch.flows = refs;
   }
   for (Observer* observer : observers_) observer->on_batch(batch);
 }
 
 const Stop& Pass::run() {
-  for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch())
+  const bool may_share = reader_.window().share();
+  for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch()) {
     walk_.take(packets, reader_.first_index());
+    if (may_share && reader_.stream_bytes() >= DecodeAhead::kWorthwhileBytes) {
+      DecodeAhead ahead{reader_, walk_};
+      while (const DecodedBatch* batch = ahead.next()) walk_.take(*batch);
+      break;
+    }
+  }
   return reader_.stop();
 }
 

@@ -50,6 +50,17 @@ class Observer {
   virtual void on_evict(std::uint32_t /*index*/, const Flow& /*flow*/) {}
 };
 
+// A batch with everything that can be said about its packets one by one, without those before:
+// what another thread may work out. `packets` may lie in `storage`, or anywhere else.
+struct DecodedBatch {
+  std::span<const Packet> packets;
+  std::uint64_t first_index = 0;
+  Digest digest;
+  std::array<PacketInfo, CaptureReader::kBatchPackets> infos;
+  std::array<FlowTable::Wanted, CaptureReader::kBatchPackets> wanted;
+  std::array<Packet, CaptureReader::kBatchPackets> storage;
+};
+
 // Decodes packets, sorts them into flows and shows them to the observers. Who has the packets calls
 // take(): a pass over a capture, or a tap that is live.
 class Walk {
@@ -66,6 +77,10 @@ class Walk {
   // The next packets, at least one and at most CaptureReader::kBatchPackets; `first_index` is the
   // number of the first, from 0.
   void take(std::span<const Packet> packets, std::uint64_t first_index);
+  // The same in two steps. decode() fills what follows from `packets`; other threads may call it
+  // while this one is in take().
+  void decode(DecodedBatch& batch) const;
+  void take(const DecodedBatch& batch);
 
   [[nodiscard]] const FlowTable& flows() const { return flow_table_; }
 
@@ -73,8 +88,8 @@ class Walk {
   FlowTable flow_table_;
   std::vector<Observer*> observers_;
   Depth depth_ = Depth::packets;
-  std::array<PacketInfo, CaptureReader::kBatchPackets> infos_;
   std::array<FlowRef, CaptureReader::kBatchPackets> refs_;
+  DecodedBatch own_;
 };
 
 class Pass {
@@ -85,7 +100,8 @@ class Pass {
   // As those of Walk; observers must outlive run().
   void add(Observer& observer) { walk_.add(observer); }
   void want_flows() { walk_.want_flows(); }
-  // Reads to the end of the capture and returns why it ended there.
+  // Reads to the end of the capture and returns why it ended there. Large files are decoded by a
+  // second thread, ahead of this one; observers are called by this one.
   const Stop& run();
 
   [[nodiscard]] const FlowTable& flows() const { return walk_.flows(); }

@@ -1,5 +1,6 @@
 #include "analysis/read_ahead.hh"
 
+#include <algorithm>
 #include <system_error>
 
 namespace tl {
@@ -66,7 +67,9 @@ std::span<std::uint8_t> ReadAhead::next() {
   const Chunk& taken = chunk(taken_++);
   given_bytes_ += taken.size;
   // A pipe may keep a reader waiting for ever, and a thread that waits cannot be stopped.
-  if (!thread_.joinable() && given_bytes_ >= kChunkBytes && !source_->may_wait()) start();
+  if (!thread_.joinable() && given_bytes_ >= kBytesBeforeThread && !is_shared_ &&
+      !source_->may_wait())
+    start();
   return {taken.bytes.get() + kHeadroomBytes, taken.size};
 }
 
@@ -77,12 +80,25 @@ void ReadAhead::start() {
   }
 }
 
-void ReadAhead::release(bool keep_latest) {
+void ReadAhead::release(std::uint64_t keep) {
   {
     const std::lock_guard lock{mutex_};
-    released_ = taken_ - (keep_latest && taken_ != 0 ? 1 : 0);
+    released_ = std::max(released_, taken_ - std::min(keep, taken_));
   }
   changed_.notify_all();
+}
+
+bool ReadAhead::share() {
+  const std::lock_guard lock{mutex_};
+  is_shared_ = has_positions_ && !thread_.joinable();
+  return is_shared_;
+}
+
+bool ReadAhead::read_one() {
+  Lock lock{mutex_};
+  if (!has_free_chunk() || chunk_count_ != kUnknown) return false;
+  read_next_chunk(lock);
+  return true;
 }
 
 void ReadAhead::run() {

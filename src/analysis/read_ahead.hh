@@ -20,7 +20,8 @@ namespace tl {
 
 class ReadAhead {
  public:
-  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+  // Small enough that a chunk is still in the second-level cache when it is looked at.
+  static constexpr std::size_t kChunkBytes = std::size_t{1} << 18;
   static constexpr std::size_t kHeadroomBytes = std::size_t{1} << 19;
 
   explicit ReadAhead(std::unique_ptr<ByteSource> source)
@@ -32,15 +33,26 @@ class ReadAhead {
   // The next bytes of the source; empty when it is over. The kHeadroomBytes before them belong to
   // the caller, who can so put a rest of earlier bytes in front. Rethrows what reading threw.
   std::span<std::uint8_t> next();
-  // Gives up the chunks handed out so far, except the latest when `keep_latest`.
-  void release(bool keep_latest);
+  // Gives up the chunks handed out so far, except the latest `keep`, at most kMostKept. What was
+  // given up once stays so.
+  static constexpr std::uint64_t kMostKept = 5;
+  void release(std::uint64_t keep);
+
+  // From now on no thread is started here: the caller has two of its own, of which one calls next()
+  // and release(), and the other read_one() whenever it has nothing else to do. False when the
+  // source cannot be read at any position: then nothing changes.
+  bool share();
+  // Reads a chunk ahead; false when there is no room for one, or no more to read.
+  bool read_one();
 
   [[nodiscard]] std::string_view compression() const { return source_->compression(); }
   // Valid once next() was empty.
   [[nodiscard]] const std::string& failure() const { return failure_; }
 
  private:
-  static constexpr std::size_t kChunks = 4;  // one looked at, one ready, one being filled by each
+  // Beside those kept: one ready, one being filled by each thread.
+  static constexpr std::size_t kChunks = kMostKept + 3;
+  static constexpr std::uint64_t kBytesBeforeThread = std::uint64_t{1} << 20;
   static constexpr std::uint64_t kUnknown = UINT64_MAX;
   using Lock = std::unique_lock<std::mutex>;
   struct Chunk {
@@ -65,10 +77,11 @@ class ReadAhead {
   std::uint64_t claimed_ = 0, taken_ = 0, released_ = 0;
   std::uint64_t chunk_count_ = kUnknown;
   bool stopping_ = false;
+  bool is_shared_ = false;
   std::string failure_;
   std::exception_ptr thrown_;
   std::uint64_t given_bytes_ = 0;
-  std::thread thread_;  // only for inputs of more than a chunk
+  std::thread thread_;  // only for inputs of more than kBytesBeforeThread
 };
 
 }  // namespace tl
