@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The offline analysis beside its peers, on files made here, in one run, taking turns.
 
-Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--json FILE]
+Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--memory] [--json FILE]
 
 Every program reads the same file from a warm page cache. Per file: the median time of --rounds rounds in which all take turns,
-peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs. --slow adds tshark (minutes).
+peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs, with the target where there is one.
+--slow adds tshark (minutes), --memory the peak memory on files of 1 GB and 4 GB with 10,000 flows. The load of the machine is printed,
+as a busy one takes the second core away from the only program here that has a use for it.
 """
 import argparse
 import json
@@ -16,6 +18,16 @@ import subprocess
 import sys
 import tempfile
 import time
+
+
+OURS, OURS_RTT = "ours: summary+series+flows", "ours: the same with rtt"
+# How many times longer than ours a peer takes at least: peer, which of ours, frame bytes (None: any), factor.
+TARGETS = [
+    ("libpcap bare loop", OURS, None, 3), ("capinfos -cdue", OURS, 796, 3), ("capinfos -cdue", OURS, 64, 8),
+    ("tshark io,stat,0.01", OURS, None, 200), ("tshark ack_rtt", OURS_RTT, None, 100),
+]
+TARGET_FLOWS = 1000
+MEMORY_TARGET_BYTES = 64_000_000
 
 
 def run_once(argv):
@@ -31,7 +43,8 @@ def run_once(argv):
 def programs(build, path, slow):
     ours = [f"{build}/trafficlab", "pcap"]
     table = {
-        "ours: summary+series+flows": [*ours, "summary", "--series", "10ms", "--flows", "--csv", path],
+        OURS: [*ours, "summary", "--series", "10ms", "--flows", "--csv", path],
+        OURS_RTT: [*ours, "summary", "--series", "10ms", "--flows", "--rtt", "--csv", path],
         "ours: summary": [*ours, "summary", path],
         "libpcap bare loop": [f"{build}/bench/libpcap_loop", path],
         "capinfos -cdue": ["capinfos", "-cdue", path],
@@ -62,7 +75,7 @@ def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
                 results[name].append(result)
     os.unlink(path)
     rows = []
-    base = statistics.median(seconds for seconds, _ in results["ours: summary+series+flows"])
+    base = statistics.median(seconds for seconds, _ in results[OURS])
     for name, runs in results.items():
         if not runs:
             rows.append({"file": label, "program": name, "error": "failed"})
@@ -72,6 +85,26 @@ def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
                      "seconds": round(seconds, 4), "packets_per_second": round(packets / seconds),
                      "peak_bytes": max(peak for _, peak in runs), "times_ours": round(seconds / base, 2), "runs": len(runs)})
     return rows
+
+
+def targets(rows):
+    """One row a target and file: the ratio measured, and whether it is reached."""
+    seconds = {(row["file"], row["program"]): row["seconds"] for row in rows if "seconds" in row}
+    for row in rows:
+        for peer, ours, frame_bytes, factor in TARGETS:
+            if row["program"] != peer or "seconds" not in row or row["flows"] != TARGET_FLOWS or frame_bytes not in (None, row["frame_bytes"]):
+                continue
+            ratio = row["seconds"] / seconds[row["file"], ours]
+            yield {"file": row["file"], "peer": peer, "ours": ours, "ratio": round(ratio, 2), "target": factor, "reached": ratio >= factor}
+
+
+def memory(build, folder, size):
+    """Peak bytes of ours on a file of `size` bytes with 10,000 flows."""
+    path = str(folder / "memory.pcap")
+    subprocess.run([f"{build}/bench/make_capture", path, str(size // 812), "796", "10000", "1000"], check=True)
+    result = run_once(programs(build, path, False)[OURS])
+    os.unlink(path)
+    return {"file_bytes": size, "flows": 10_000, "peak_bytes": result[1], "target": MEMORY_TARGET_BYTES, "reached": result[1] < MEMORY_TARGET_BYTES}
 
 
 def show(row):
@@ -89,9 +122,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bytes", type=int, default=1_000_000_000, help="size of each file made")
     parser.add_argument("--slow", action="store_true", help="also tshark")
+    parser.add_argument("--memory", action="store_true", help="also peak memory at 1 GB and 4 GB")
     parser.add_argument("--json", help="also write the rows here")
     args = parser.parse_args()
-    rows = []
+    rows, peaks = [], []
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
         for label, frame_bytes, flows in (("796B-1k", 796, 1000), ("64B-1k", 64, 1000),
                                           ("796B-100k", 796, 100_000), ("64B-100k", 64, 100_000)):
@@ -99,8 +134,18 @@ def main():
             for row in measure(args.build, pathlib.Path(name), label, packets, frame_bytes, flows, args.rounds, args.slow):
                 show(row)
                 rows.append(row)
+        if args.memory:
+            peaks = [memory(args.build, pathlib.Path(name), size) for size in (1_000_000_000, 4_000_000_000)]
+    judged = list(targets(rows))
+    for one in judged:
+        print(f"{one['file']:<14} {one['peer']:<22} {one['ratio']:>9.2f} x {one['ours']:<28} target {one['target']:>4} x  "
+              f"{'reached' if one['reached'] else 'missed'}")
+    for one in peaks:
+        print(f"memory at {one['file_bytes'] / 1e9:.0f} GB and 10,000 flows: {one['peak_bytes'] / 1e6:.1f} MB, target under "
+              f"{one['target'] / 1e6:.0f} MB  {'reached' if one['reached'] else 'missed'}")
+    print(f"load at the end {os.getloadavg()[0]:.1f}")
     if args.json:
-        pathlib.Path(args.json).write_text(json.dumps(rows, indent=1) + "\n")
+        pathlib.Path(args.json).write_text(json.dumps({"rows": rows, "targets": judged, "memory": peaks}, indent=1) + "\n")
     return 0
 
 
