@@ -4,6 +4,7 @@
 #include "cli/verdict.hh"
 #include "compare/comparison_report.hh"
 #include "compare/limit.hh"
+#include "compare/series_table.hh"
 #include "run/series.hh"
 #include "spec/parse.hh"
 #include "spec/settings.hh"
@@ -12,7 +13,7 @@ namespace tl {
 namespace {
 
 struct AbFlags {
-  std::string a, b, compose = "compose.yaml", results = "results";
+  std::string a, b, resumed, compose = "compose.yaml", results = "results";
   std::string limit = "5%", confidence = "95%";
   std::vector<std::string> judged;
   std::size_t pairs = 8, warmups = 1;
@@ -20,14 +21,15 @@ struct AbFlags {
 };
 
 void bind(CLI::App& app, AbFlags& flags) {
-  app.add_option("A", flags.a, "experiment file of the baseline")->required();
-  app.add_option("B", flags.b, "experiment file that is judged")->required();
+  app.add_option("A", flags.a, "experiment file of the baseline");
+  app.add_option("B", flags.b, "experiment file that is judged");
   app.add_option("--pairs", flags.pairs, "how many times both are run, in the order AB BA AB …")
       ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}))
       ->capture_default_str();
   app.add_option("--warmup", flags.warmups, "runs of each before, which do not count")
       ->check(CLI::Range(std::size_t{0}, std::size_t{1000}))
       ->capture_default_str();
+  app.add_option("--resume", flags.resumed, "go on with this interrupted series instead");
   app.add_option("--metric", flags.judged,
                  "makes the verdict, others are only shown; repeatable (goodput)");
   app.add_option("--limit", flags.limit, "how much worse is tolerated: 5%, or an amount as 0.2")
@@ -41,10 +43,33 @@ void bind(CLI::App& app, AbFlags& flags) {
       "Exit code: 0 B is not worse than A by more than the limit, 1 it is, 3 not shown.");
 }
 
-Experiment read(const std::string& file) {
+Experiment read_arm_file(const std::string& file) {
   Experiment experiment = parse_experiment(file);
   check(experiment);
   return experiment;
+}
+
+SeriesPlan ab_plan(const AbFlags& flags) {
+  if (flags.resumed.empty()) {
+    if (flags.a.empty() || flags.b.empty())
+      throw UsageError{"ab: two experiment files are needed (A and B), or --resume"};
+    SeriesPlan plan =
+        plan_ab(read_arm_file(flags.a), read_arm_file(flags.b), flags.warmups, flags.pairs);
+    plan.compose_file = flags.compose;
+    return plan;
+  }
+  if (!flags.a.empty()) throw UsageError{"ab: --resume takes the experiments from its folder"};
+  SeriesPlan plan = read_plan(flags.resumed);
+  if (plan.kind != "ab")
+    throw UsageError{fmt::format("resume {}: use trafficlab run --resume", flags.resumed)};
+  return plan;
+}
+
+std::map<std::string, std::string> ab_files(const Comparison& c,
+                                            const std::filesystem::path& series) {
+  return {{"comparison.json", comparison_json(c).dump(1) + "\n"},
+          {"comparison.md", comparison_markdown(c)},
+          {"runs.csv", series_tables(series).csv}};
 }
 
 }  // namespace
@@ -62,23 +87,19 @@ ExitCode command_ab(const Args& args) {
   options.is_paired = options.is_experiment_free = true;
 
   SeriesRequest request;
-  request.kind = "ab";
-  request.arms = {{"a", read(flags.a)}, {"b", read(flags.b)}};
-  request.turns = alternating(flags.warmups, flags.pairs);
-  request.compose_file = flags.compose;
+  request.plan = ab_plan(flags);
   request.results = flags.results;
+  request.resumed = flags.resumed;
   request.argv = {"trafficlab", "ab"};
   request.argv.insert(request.argv.end(), args.begin(), args.end());
   std::optional<Comparison> comparison;
   request.conclude = [&](const std::filesystem::path& series) {
     comparison = compare(read_arm(series, "a"), read_arm(series, "b"), options);
-    return std::map<std::string, std::string>{
-        {"comparison.json", comparison_json(*comparison).dump(1) + "\n"},
-        {"comparison.md", comparison_markdown(*comparison)}};
+    return ab_files(*comparison, series);
   };
   StopSignals stop;
   Progress progress{stderr};
-  const RunReport report = run_series(request, stop, progress);
+  const RunReport report = run_series(std::move(request), stop, progress);
   fmt::print(stderr, "{}bundle: {}\n", report.summary, report.bundle.native());
   if (!comparison) return report.outcome.exit_code;
   if (flags.as_json)

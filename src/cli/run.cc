@@ -4,10 +4,13 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <random>
 
 #include "base/fd.hh"
 #include "cli/command.hh"
 #include "cli/publish_options.hh"
+#include "compare/series_table.hh"
 #include "run/series.hh"
 #include "spec/parse.hh"
 #include "spec/settings.hh"
@@ -18,38 +21,59 @@ namespace {
 // What the command line says, before it is read over the experiment file.
 struct RunFlags {
   std::vector<std::pair<const Setting*, std::string>> given;
-  std::string input, compose = "compose.yaml", results = "results";
+  std::string input, resumed, compose = "compose.yaml", results = "results";
   std::size_t repeat = 1, warmups = 1;
+  std::optional<std::uint64_t> seed;
   bool as_json = false;
 };
 
-Experiment resolve(const RunFlags& flags, const Args& iperf_options) {
-  Experiment experiment;
+Sweep resolve(const RunFlags& flags, const Args& iperf_options) {
+  Sweep sweep;
   if (!flags.input.empty()) {
     const std::filesystem::path input{flags.input};
-    experiment =
-        parse_experiment(std::filesystem::is_directory(input) ? input / "experiment.yaml" : input);
+    sweep = parse_sweep(std::filesystem::is_directory(input) ? input / "experiment.yaml" : input);
   }
-  for (const auto& [setting, text] : flags.given) setting->set(experiment, text);
-  if (!iperf_options.empty()) experiment.iperf_options = iperf_options;
-  check(experiment);
-  return experiment;
+  for (const auto& [setting, text] : flags.given) {
+    for (const Axis& axis : sweep.axes)
+      if (axis.path == setting->path)
+        throw UsageError{fmt::format("{}: the matrix varies {}", setting->flag, axis.path)};
+    setting->set(sweep.base, text);
+  }
+  if (!iperf_options.empty()) sweep.base.iperf_options = iperf_options;
+  if (sweep.axes.empty()) check(sweep.base);
+  return sweep;
 }
 
-RunReport execute(const RunFlags& flags, const Experiment& experiment, const Args& args,
-                  StopSignals& stop, Progress& progress) {
+SeriesPlan run_plan(const RunFlags& flags, const Sweep& sweep) {
+  if (flags.resumed.empty()) {
+    SeriesPlan plan =
+        plan_sweep(sweep, flags.warmups, flags.repeat, flags.seed.value_or(std::random_device{}()));
+    plan.compose_file = flags.compose;
+    return plan;
+  }
+  if (!flags.input.empty() || !flags.given.empty())
+    throw UsageError{"run: --resume takes the experiment from its folder"};
+  SeriesPlan plan = read_plan(flags.resumed);
+  if (plan.kind == "ab")
+    throw UsageError{fmt::format("resume {}: use trafficlab ab --resume", flags.resumed)};
+  return plan;
+}
+
+RunReport execute(const RunFlags& flags, const Sweep& sweep, const Args& args, StopSignals& stop,
+                  Progress& progress) {
   Argv argv{"trafficlab", "run"};
   argv.insert(argv.end(), args.begin(), args.end());
-  if (flags.repeat == 1)
-    return run_experiment({experiment, flags.compose, flags.results, std::move(argv)}, stop,
+  if (flags.resumed.empty() && flags.repeat == 1 && sweep.axes.empty())
+    return run_experiment({sweep.base, flags.compose, flags.results, std::move(argv)}, stop,
                           progress);
-  return run_series({"repeat",
-                     {{"", experiment}},
-                     repeated(flags.warmups, flags.repeat),
-                     flags.compose,
-                     flags.results,
-                     std::move(argv)},
-                    stop, progress);
+  SeriesRequest request{run_plan(flags, sweep), flags.results, flags.resumed, std::move(argv),
+                        [](const std::filesystem::path& series) {
+                          SeriesTables tables = series_tables(series);
+                          return std::map<std::string, std::string>{
+                              {"runs.csv", std::move(tables.csv)},
+                              {"runs.md", std::move(tables.markdown)}};
+                        }};
+  return run_series(std::move(request), stop, progress);
 }
 
 }  // namespace
@@ -74,11 +98,13 @@ ExitCode command_run(const Args& args) {
   }
   app.add_option("--compose", flags.compose, "the lab");
   app.add_option("--results", flags.results, "the folder where bundles land");
-  app.add_option("--repeat", flags.repeat, "so many runs, together in one bundle")
+  app.add_option("--repeat", flags.repeat, "so many runs, of a matrix of each combination")
       ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
   app.add_option("--warmup", flags.warmups,
-                 "with --repeat: runs before these, kept but never counted (1)")
+                 "of several runs: so many before, kept but never counted (1)")
       ->check(CLI::Range(std::size_t{0}, std::size_t{1000}));
+  app.add_option("--seed", flags.seed, "of the order of a matrix; chosen and recorded when absent");
+  app.add_option("--resume", flags.resumed, "go on with this interrupted series instead");
   app.add_flag("--json", flags.as_json,
                "the summary as JSON on stdout instead of the bundle's path");
   PublishOptions publishing{app};

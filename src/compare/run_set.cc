@@ -53,10 +53,6 @@ std::vector<Metric> read_metrics(const fs::path& bundle) {
   return metrics;
 }
 
-MeasuredRun read_run(const fs::path& bundle, json manifest) {
-  return {bundle, std::move(manifest), read_metrics(bundle)};
-}
-
 // The runs of a series for which `is_wanted` holds; the series' manifest lists them in order.
 template <class Wanted>
 RunSet runs_inside(const fs::path& series, const json& manifest, Wanted&& is_wanted) {
@@ -64,7 +60,7 @@ RunSet runs_inside(const fs::path& series, const json& manifest, Wanted&& is_wan
   for (const json& run : manifest.at("runs"))
     if (!run.value("is_warmup", false) && is_wanted(run)) {
       const fs::path bundle = series / run.at("bundle").get<std::string>();
-      runs.push_back(read_run(bundle, read_manifest(bundle)));
+      runs.push_back(read_run(bundle));
     }
   return runs;
 }
@@ -77,6 +73,10 @@ const Metric* MeasuredRun::find(const std::string& name) const {
   return found == metrics.end() ? nullptr : &*found;
 }
 
+MeasuredRun read_run(const fs::path& bundle) {
+  return {bundle, read_manifest(bundle), read_metrics(bundle)};
+}
+
 RunSet read_runs(const std::vector<fs::path>& paths) {
   RunSet all;
   for (const fs::path& path : paths) {
@@ -85,7 +85,7 @@ RunSet read_runs(const std::vector<fs::path>& paths) {
       for (MeasuredRun& run : runs_inside(path, manifest, [](const json&) { return true; }))
         all.push_back(std::move(run));
     } else {
-      all.push_back(read_run(path, std::move(manifest)));
+      all.push_back({path, std::move(manifest), read_metrics(path)});
     }
   }
   for (std::size_t i = 0; i < all.size(); ++i)

@@ -21,6 +21,9 @@ struct MeasuredRun {
 
 using RunSet = std::vector<MeasuredRun>;
 
+// One run. Throws UsageError for what is no bundle.
+MeasuredRun read_run(const std::filesystem::path& bundle);
+
 // The runs at `paths`; of a bundle that holds runs (`run --repeat`, `ab`) those inside that are not
 // warm-ups. Throws UsageError for what is no bundle, and when two paths are the same run.
 RunSet read_runs(const std::vector<std::filesystem::path>& paths);

@@ -15,16 +15,25 @@ namespace tl {
 namespace {
 
 constexpr std::string_view kOptionsPath = "traffic.options";
+constexpr std::string_view kMatrix = "matrix";
+
+const Setting* setting_at(std::string_view path) {
+  const auto table = settings();
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Setting& s) { return s.path == path; });
+  return found == table.end() ? nullptr : &*found;
+}
 
 // Walks one file and remembers its name for messages.
 class Reader {
  public:
-  Reader(std::string file, Experiment base)
-      : file_{std::move(file)}, experiment_{std::move(base)} {}
+  Reader(std::string file, Experiment base) : file_{std::move(file)} {
+    sweep_.base = std::move(base);
+  }
 
-  Experiment read(const YAML::Node& root) {
+  Sweep read(const YAML::Node& root) {
     if (!root.IsNull()) read_map(root, "");
-    return experiment_;
+    return sweep_;
   }
 
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& message) const {
@@ -50,15 +59,14 @@ class Reader {
 
   void read_key(const YAML::Node& key, const std::string& path, const YAML::Node& value) {
     if (path == kOptionsPath) return read_options(value);
+    if (path == kMatrix) return read_matrix(value);
     if (is_section(path)) return read_map(value, path);
-    const auto table = settings();
-    const auto setting =
-        std::find_if(table.begin(), table.end(), [&](const Setting& s) { return s.path == path; });
-    if (setting == table.end())
+    const Setting* setting = setting_at(path);
+    if (setting == nullptr)
       refuse(key.Mark(), fmt::format("unknown key '{}' (known here: {})", path, siblings(path)));
     if (!value.IsScalar()) refuse(value.Mark(), fmt::format("{}: expected one value", path));
     try {
-      setting->set(experiment_, value.Scalar());
+      setting->set(sweep_.base, value.Scalar());
     } catch (const UsageError& e) {
       refuse(value.Mark(), e.what());
     }
@@ -67,11 +75,84 @@ class Reader {
   void read_options(const YAML::Node& value) {
     if (!value.IsSequence())
       refuse(value.Mark(), "traffic.options: expected a list of iperf3's options");
-    experiment_.iperf_options.clear();
+    sweep_.base.iperf_options.clear();
     for (const YAML::Node& word : value) {
       if (!word.IsScalar()) refuse(word.Mark(), "traffic.options: expected a list of words");
-      experiment_.iperf_options.push_back(word.Scalar());
+      sweep_.base.iperf_options.push_back(word.Scalar());
     }
+  }
+
+  void read_matrix(const YAML::Node& map) {
+    if (!map.IsMap()) refuse(map.Mark(), "matrix: expected settings with lists of values");
+    for (const auto& entry : map)
+      if (entry.first.Scalar() != "exclude")
+        sweep_.axes.push_back(read_axis(entry.first, entry.second));
+    if (sweep_.axes.empty()) refuse(map.Mark(), "matrix: no setting varies");
+    if (const YAML::Node exclude = map["exclude"]) read_exclude(exclude);
+  }
+
+  Axis read_axis(const YAML::Node& key, const YAML::Node& list) {
+    Axis axis{key.Scalar(), {}};
+    const Setting* setting = setting_at(axis.path);
+    if (setting == nullptr || axis.path == "name")
+      refuse(key.Mark(), fmt::format("matrix: '{}' is no setting that can vary (known here: {})",
+                                     axis.path, known_axes()));
+    for (const Axis& other : sweep_.axes)
+      if (other.path == axis.path) refuse(key.Mark(), fmt::format("'{}' stands twice", axis.path));
+    if (!list.IsSequence() || list.size() == 0)
+      refuse(list.Mark(), fmt::format("matrix: {}: expected a list of values", axis.path));
+    std::vector<std::string> seen;  // 1G is 1000M
+    for (const YAML::Node& value : list) {
+      axis.values.push_back(value.IsScalar() ? value.Scalar() : "");
+      seen.push_back(canonical(*setting, value));
+      if (std::count(seen.begin(), seen.end(), seen.back()) > 1)
+        refuse(value.Mark(), fmt::format("matrix: {}: {} stands twice", axis.path, value.Scalar()));
+    }
+    return axis;
+  }
+
+  std::string canonical(const Setting& setting, const YAML::Node& value) {
+    if (!value.IsScalar())
+      refuse(value.Mark(), fmt::format("matrix: {}: expected one value", setting.path));
+    Experiment scratch = sweep_.base;
+    try {
+      setting.set(scratch, value.Scalar());
+    } catch (const UsageError& e) {
+      refuse(value.Mark(), e.what());
+    }
+    return setting.get(scratch);
+  }
+
+  void read_exclude(const YAML::Node& list) {
+    if (!list.IsSequence()) refuse(list.Mark(), "matrix: exclude: expected a list of combinations");
+    for (const YAML::Node& map : list) {
+      if (!map.IsMap() || map.size() == 0)
+        refuse(map.Mark(), "matrix: exclude: expected settings with one value each");
+      Combination wanted;
+      for (const auto& entry : map)
+        wanted.emplace_back(entry.first.Scalar(), value_of_axis(entry.first, entry.second));
+      sweep_.exclude.push_back(std::move(wanted));
+    }
+  }
+
+  // The value as its axis has it: an exclusion that fits nothing is a slip.
+  std::string value_of_axis(const YAML::Node& key, const YAML::Node& value) {
+    const auto axis = std::find_if(sweep_.axes.begin(), sweep_.axes.end(),
+                                   [&](const Axis& a) { return a.path == key.Scalar(); });
+    if (axis == sweep_.axes.end())
+      refuse(key.Mark(), fmt::format("matrix: exclude: '{}' does not vary", key.Scalar()));
+    const std::string text = value.IsScalar() ? value.Scalar() : "";
+    if (std::find(axis->values.begin(), axis->values.end(), text) == axis->values.end())
+      refuse(value.Mark(), fmt::format("matrix: exclude: {} is none of the values of {}: {}", text,
+                                       axis->path, fmt::join(axis->values, ", ")));
+    return text;
+  }
+
+  static std::string known_axes() {
+    std::vector<std::string_view> names;
+    for (const Setting& s : settings())
+      if (s.path != "name") names.push_back(s.path);
+    return fmt::format("{}", fmt::join(names, ", "));
   }
 
   static bool is_section(const std::string& path) {
@@ -93,17 +174,15 @@ class Reader {
     };
     for (const Setting& s : settings()) add(s.path);
     add(kOptionsPath);
+    add(kMatrix);
     return fmt::format("{}", fmt::join(names, ", "));
   }
 
   std::string file_;
-  Experiment experiment_;
+  Sweep sweep_;
 };
 
-}  // namespace
-
-Experiment parse_experiment_text(const std::string& text, const std::string& file,
-                                 const Experiment& base) {
+Sweep read_sweep(const std::string& text, const std::string& file, const Experiment& base) {
   Reader reader{file, base};
   try {
     return reader.read(YAML::Load(text));
@@ -112,14 +191,32 @@ Experiment parse_experiment_text(const std::string& text, const std::string& fil
   }
 }
 
+std::string read_input(const std::filesystem::path& file) try {
+  return read_file(file);
+} catch (const MachineError& e) {
+  throw UsageError{e.what()};
+}
+
+}  // namespace
+
+Experiment parse_experiment_text(const std::string& text, const std::string& file,
+                                 const Experiment& base) {
+  Sweep sweep = read_sweep(text, file, base);
+  if (!sweep.axes.empty())
+    throw UsageError{fmt::format("{}: has a matrix, which is for `trafficlab run` alone", file)};
+  return std::move(sweep.base);
+}
+
 Experiment parse_experiment(const std::filesystem::path& file, const Experiment& base) {
-  std::string text;
-  try {
-    text = read_file(file);
-  } catch (const MachineError& e) {
-    throw UsageError{e.what()};
-  }
-  return parse_experiment_text(text, file.native(), base);
+  return parse_experiment_text(read_input(file), file.native(), base);
+}
+
+Sweep parse_sweep_text(const std::string& text, const std::string& file) {
+  return read_sweep(text, file, {});
+}
+
+Sweep parse_sweep(const std::filesystem::path& file) {
+  return parse_sweep_text(read_input(file), file.native());
 }
 
 std::string write_experiment(const Experiment& experiment) {
@@ -153,6 +250,28 @@ std::string write_experiment(const Experiment& experiment) {
   close_section();
   out << YAML::EndMap;
   return std::string{out.c_str()} + "\n";
+}
+
+std::string write_sweep(const Sweep& sweep) {
+  const std::string base = write_experiment(sweep.base);
+  if (sweep.axes.empty()) return base;
+  YAML::Emitter out;
+  out << YAML::BeginMap << YAML::Key << std::string{kMatrix} << YAML::Value << YAML::BeginMap;
+  for (const Axis& axis : sweep.axes) {
+    out << YAML::Key << axis.path << YAML::Value << YAML::Flow << YAML::BeginSeq;
+    for (const std::string& value : axis.values) out << YAML::DoubleQuoted << value;
+    out << YAML::EndSeq;
+  }
+  if (!sweep.exclude.empty()) out << YAML::Key << "exclude" << YAML::Value << YAML::BeginSeq;
+  for (const Combination& wanted : sweep.exclude) {
+    out << YAML::Flow << YAML::BeginMap;
+    for (const auto& [path, value] : wanted)
+      out << YAML::Key << path << YAML::Value << YAML::DoubleQuoted << value;
+    out << YAML::EndMap;
+  }
+  if (!sweep.exclude.empty()) out << YAML::EndSeq;
+  out << YAML::EndMap << YAML::EndMap;
+  return base + out.c_str() + "\n";
 }
 
 }  // namespace tl

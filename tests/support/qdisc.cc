@@ -13,6 +13,7 @@
 
 #include "base/errors.hh"
 #include "base/netlink.hh"
+#include "base/qdisc.hh"
 
 namespace tl::test {
 namespace {
@@ -51,6 +52,15 @@ QdiscStatistics statistics_in(const rtattr& nest) {
 }
 
 }  // namespace
+
+bool has_netem() {
+  try {
+    NetNs::create().run([] { shape_device("lo", {0, std::chrono::milliseconds{1}, 0}); });
+  } catch (const MachineError&) {
+    return false;
+  }
+  return true;
+}
 
 QdiscReader::QdiscReader(const NetNs& netns, const std::string& device)
     : socket_{netns.run([] { return open_rtnetlink(); })}, ifindex_{netns.run([&] {

@@ -15,6 +15,9 @@ struct QdiscStatistics {
   std::uint64_t backlog_bytes = 0, backlog_packets = 0;  // in it now
 };
 
+// Whether this kernel has tc-netem(8).
+bool has_netem();
+
 class QdiscReader {
  public:
   // Of the root queueing discipline of a device.

@@ -3,11 +3,10 @@
 
 #include <algorithm>
 
-#include "base/errors.hh"
-#include "base/netlink.hh"
 #include "base/netns.hh"
 #include "base/qdisc.hh"
 #include "support/lab_run.hh"
+#include "support/qdisc.hh"
 #include "support/temporary.hh"
 
 using namespace tl;
@@ -15,15 +14,6 @@ using namespace tl::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool has_netem() {
-  try {
-    NetNs::create().run([] { shape_device("lo", {0, 1ms, 0}); });
-  } catch (const MachineError&) {
-    return false;
-  }
-  return true;
-}
 
 double metric_of(const std::filesystem::path& bundle, const std::string& name) {
   const nlohmann::json metrics = read_json(bundle / "metrics.json").at("metrics");

@@ -38,7 +38,7 @@ TEST_CASE("an experiment file sets what it names and keeps the defaults of the r
 TEST_CASE("a wrong key, type or value is refused with file, line and what is allowed") {
   CHECK(message_for("duratoin: 5s\n") ==
         "e.yaml:1: unknown key 'duratoin' (known here: name, engine, duration, interval, traffic, "
-        "capture, link)");
+        "capture, link, matrix)");
   CHECK(message_for("name: a\ntraffic:\n  prot: 5\n") ==
         "e.yaml:3: unknown key 'traffic.prot' (known here: protocol, port, parallel, bitrate, "
         "reverse, congestion, mss, options)");
