@@ -157,8 +157,12 @@ std::uint64_t dropped_points(const WebResponse& response, std::uint64_t points) 
   if (body.find("partial write") == std::string::npos) return points;
   const std::size_t at = body.find("dropped=");
   std::uint64_t dropped = 0;
-  if (at != std::string::npos)
+  if (at != std::string::npos) {
     std::from_chars(body.data() + at + 8, body.data() + body.size(), dropped);
+  } else if (const auto json = nlohmann::json::parse(body, nullptr, false);
+             json.is_object() && json.contains("data") && json["data"].is_array()) {
+    dropped = json["data"].size();  // InfluxDB 3 lists the lines that it refused
+  }
   return std::clamp<std::uint64_t>(dropped, 1, points);
 }
 

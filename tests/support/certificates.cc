@@ -19,8 +19,8 @@ Certificates::Certificates() {
   for (const std::string ca : {"ca", "foreign"})
     openssl_request(
         {"-subj", "/CN=" + ca, "-keyout", path(ca + ".key"), "-out", path(ca + ".pem")});
-  openssl_request({"-subj", "/CN=leaf", "-addext", "subjectAltName=IP:127.0.0.1", "-addext",
-                   "basicConstraints=critical,CA:FALSE", "-CA", path("ca.pem"), "-CAkey",
+  openssl_request({"-subj", "/CN=leaf", "-addext", "subjectAltName=IP:127.0.0.1,IP:198.18.0.2",
+                   "-addext", "basicConstraints=critical,CA:FALSE", "-CA", path("ca.pem"), "-CAkey",
                    path("ca.key"), "-keyout", path("leaf.key"), "-out", path("leaf.pem")});
 }
 

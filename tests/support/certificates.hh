@@ -1,5 +1,5 @@
-// Certificates for one test: a certificate authority, a leaf of it for 127.0.0.1 that suits servers
-// and clients, and an authority that nobody knows.
+// Certificates for one test: a certificate authority, a leaf of it for 127.0.0.1 and 198.18.0.2
+// that suits servers and clients, and an authority that nobody knows.
 #pragma once
 
 #include <string>

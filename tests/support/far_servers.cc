@@ -27,6 +27,11 @@ http {
     location /moved { return 302 /page; }
     location /upload { proxy_pass http://198.18.0.2:81/; }  # reads the whole body first
   }
+  server {
+    listen 198.18.0.2:443 ssl;
+    ssl_certificate CERTIFICATE; ssl_certificate_key KEY;
+    location / { return 200 "taken"; }
+  }
   server { listen 198.18.0.2:81; location / { return 200 "taken"; } }
 }
 )";
@@ -45,9 +50,13 @@ FarServers::FarServers(const NetNs& netns) {
   const std::string folder = folder_.path().native();
   std::ofstream{folder_.path() / "page"} << std::string(100'000, 'p');
   std::string config = kNginxConfig;
-  for (std::size_t at = config.find("FOLDER"); at != std::string::npos;
-       at = config.find("FOLDER", at))
-    config.replace(at, 6, folder);
+  const auto replace = [&](const std::string& word, const std::string& by) {
+    for (std::size_t at = config.find(word); at != std::string::npos; at = config.find(word, at))
+      config.replace(at, word.size(), by);
+  };
+  replace("FOLDER", folder);
+  replace("CERTIFICATE", certificates_.path("leaf.pem"));
+  replace("KEY", certificates_.path("leaf.key"));
   std::ofstream{folder_.path() / "nginx.conf"} << config;
   log_ = open_fd(folder_.path() / "log", O_WRONLY | O_CREAT | O_TRUNC);
   nginx_.emplace(in_namespace(

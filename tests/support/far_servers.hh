@@ -6,6 +6,7 @@
 #include "base/fd.hh"
 #include "base/netns.hh"
 #include "base/process.hh"
+#include "support/certificates.hh"
 #include "support/temporary.hh"
 
 namespace tl::test {
@@ -16,9 +17,12 @@ namespace tl::test {
 class FarServers {
  public:
   explicit FarServers(const NetNs& netns);
+  // Of what nginx answers by HTTPS.
+  [[nodiscard]] const Certificates& certificates() const { return certificates_; }
 
  private:
   TemporaryFolder folder_;
+  Certificates certificates_;
   UniqueFd log_;
   std::optional<Child> nginx_, iperf_;
 };

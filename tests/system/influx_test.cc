@@ -105,6 +105,57 @@ TEST_CASE("3 a broken connection, silence and overload cost time and no point") 
   CHECK(requests[0].header("content-encoding") == "gzip");
 }
 
+TEST_CASE("3 errors of servers that speak 2 and 3: each answer has its consequence and its count") {
+  struct Case {
+    InfluxVersion version;
+    int status;
+    std::string body;
+    std::uint64_t written, rejected, waiting;
+  };
+  const std::string partial_v2 =
+      R"({"code":"unprocessable entity","message":"failure writing points: partial write: )"
+      R"(field type conflict dropped=3"})";
+  const std::string partial_v3 =
+      R"({"error":"partial write of line protocol occurred","data":[)"
+      R"({"original_line":"m f=x 1","line_number":1,"error_message":"no"},)"
+      R"({"original_line":"m f=y 2","line_number":2,"error_message":"no"}]})";
+  for (const Case& each : {Case{InfluxVersion::v2, 422, partial_v2, 7, 3, 0},
+                           Case{InfluxVersion::v2, 400, R"({"code":"invalid"})", 0, 10, 0},
+                           Case{InfluxVersion::v2, 401, R"({"code":"unauthorized"})", 0, 0, 10},
+                           Case{InfluxVersion::v2, 404, R"({"code":"not found"})", 0, 0, 10},
+                           Case{InfluxVersion::v3, 400, partial_v3, 8, 2, 0}}) {
+    CAPTURE(each.status);
+    FakeServer server{[&](const FakeRequest&, std::size_t) {
+      FakeAnswer answer;
+      answer.status = each.status;
+      answer.body = each.body;
+      return answer;
+    }};
+    InfluxTarget target;
+    target.url = server.url();
+    target.version = each.version;
+    target.org = "lab";
+    target.bucket = target.database = "qos";
+    target.token = Secret{"open-sesame"};
+    WriterLimits limits = quick();
+    limits.denied_wait = 1h;  // asked once
+    InfluxSink sink{target, limits, memory_queue(1 << 20)};
+    sink.accept(points(10));
+    CHECK(eventually([&] { return !sink.counters().last_error.empty(); }, 10s));
+    sink.stop(10ms);
+    const WriterCounters c = sink.counters();
+    CHECK(c.written == each.written);
+    CHECK(c.rejected == each.rejected);
+    CHECK(c.waiting == each.waiting);
+    CHECK(c.last_error.find("open-sesame") == std::string::npos);
+    const auto requests = server.requests();
+    REQUIRE(requests.size() == 1);  // what was refused is not sent again
+    CHECK(requests[0].target.starts_with(each.version == InfluxVersion::v2 ? "/api/v2/write?"
+                                                                           : "/api/v3/write_lp?"));
+    CHECK(requests[0].header("authorization").find("open-sesame") != std::string::npos);
+  }
+}
+
 TEST_CASE("3 gzip and plain requests carry the same lines") {
   FakeServer server;
   InfluxTarget target = v1_of(server.url());

@@ -13,6 +13,7 @@
 #include "base/errors.hh"
 #include "base/netns.hh"
 #include "probe/http_probe.hh"
+#include "support/certificates.hh"
 #include "support/databases.hh"
 #include "support/fake_server.hh"
 #include "support/far_servers.hh"
@@ -150,19 +151,58 @@ TEST_CASE("2 each way to fail is a row with its reason and without good numbers"
   });
 }
 
-TEST_CASE("16 the phases of an HTTP exchange sum up to its total, near what curl says") {
+TEST_CASE("16 an HTTP exchange has the sizes and statuses that curl reports") {
   const VethPair pair;
   pair.left.run([&] {
     const FarServers servers{pair.right};
-    const HttpOutcome page = http_get("http://198.18.0.2/moved");
-    CHECK(page.status == 200);
-    CHECK(page.downloaded_bytes >= 100'000);
+    const auto curl = [](const Argv& more) {
+      Argv argv{"curl",      "-s", "-o",
+                "/dev/null", "-w", "%{http_code} %{size_download} %{size_upload}"};
+      argv.insert(argv.end(), more.begin(), more.end());
+      return must_run(argv, 20s);
+    };
+    const auto described = [](const HttpOutcome& outcome) {
+      return std::to_string(outcome.status) + " " + std::to_string(outcome.downloaded_bytes) + " " +
+             std::to_string(outcome.uploaded_bytes);
+    };
+    const HttpOutcome page = http_get("http://198.18.0.2/page");
+    CHECK(described(page) == "200 100000 0");
+    CHECK(curl({"http://198.18.0.2/page"}) == described(page));
     CHECK(page.address == "198.18.0.2");
+    CHECK(page.phases.tls == 0us);
+    // curl leaves the redirect's own body out.
+    CHECK(http_get("http://198.18.0.2/moved").downloaded_bytes >= 100'000);
+    const TemporaryFolder folder;
+    std::ofstream{folder.path() / "body"} << std::string(1'000'000, 'u');
     const HttpOutcome upload = http_upload("http://198.18.0.2/upload", 1'000'000);
     CHECK(upload.error == "");
-    CHECK(upload.uploaded_bytes == 1'000'000);
+    CHECK(curl({"-X", "POST", "--data-binary", "@" + (folder.path() / "body").native(),
+                "http://198.18.0.2/upload"}) == described(upload));
     CHECK(upload.phases.send > 0us);
     CHECK(upload.phases.processing > 0us);
+    const HttpOutcome refused = http_upload("http://198.18.0.2/page", 1000);  // a file takes none
+    CHECK(refused.status == 405);
+    CHECK_FALSE(refused.ok());
+  });
+}
+
+TEST_CASE("16 19 HTTPS: the handshake is a phase, an unknown authority is a failure") {
+  const VethPair pair;
+  pair.left.run([&] {
+    const FarServers servers{pair.right};
+    HttpProbeOptions options;
+    const HttpOutcome unknown = http_get("https://198.18.0.2/", options);
+    CHECK(unknown.status == 0);
+    CHECK(unknown.error.find("certificate") != std::string::npos);
+    options.ca_file = servers.certificates().path("ca.pem");
+    const HttpOutcome known = http_get("https://198.18.0.2/", options);
+    CHECK(known.error == "");
+    CHECK(known.status == 200);
+    CHECK(known.downloaded_bytes == 5);
+    CHECK(known.phases.tls > 0us);
+    const HttpOutcome upload = http_upload("https://198.18.0.2/", 100'000, options);
+    CHECK(upload.uploaded_bytes == 100'000);
+    CHECK(upload.phases.tls > 0us);
   });
 }
 
