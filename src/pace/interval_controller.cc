@@ -35,7 +35,10 @@ std::int64_t next_multiple(std::int64_t start_ns, std::int64_t period_ns, std::i
 }  // namespace
 
 IntervalController::IntervalController(PaceLimits limits)
-    : limits_{limits}, delay_ns_{kFirstDelayNs}, blind_ns_{limits.first.count()} {}
+    : limits_{limits},
+      delay_ns_{kFirstDelayNs},
+      blind_ns_{limits.first.count()},
+      prior_ns_{limits.first.count()} {}
 
 // A sample that is older than a poll which did not show it was not visible yet.
 void IntervalController::learn_delay(const Finding& finding) {
@@ -55,6 +58,10 @@ void IntervalController::learn(const Finding& finding) {
     samples_.clear();
   }
   learn_delay(finding);
+  // Of a series that is younger than the first interval, nothing is known that would justify it.
+  if (previous_poll_ns_ == 0 && !finding.samples_ns.empty())
+    prior_ns_ = blind_ns_ = std::clamp(finding.samples_ns.back() - finding.samples_ns.front(),
+                                       std::min(limits_.shortest.count(), blind_ns_), blind_ns_);
   for (const std::int64_t time_ns : finding.samples_ns) samples_.add(time_ns);
   for (const std::int64_t time_ns : finding.changes_ns) changes_.add(time_ns);
   rate_changes_ = std::min(rate_changes_ + finding.changes_ns.size(), ChangeHistory::kMostChanges);
@@ -123,9 +130,8 @@ std::int64_t IntervalController::held_interval_ns(std::int64_t now_ns) {
     settled_with_ = std::max<std::size_t>(rate_changes_, 1);
     const std::size_t most_gaps = std::min(settled_with_, changes_.size() - 1);
     const auto gaps = static_cast<std::int64_t>(most_gaps);
-    steady_.set(
-        (*changes_.mean_gap_ns(now_ns, most_gaps) * gaps + limits_.first.count() * kPriorGaps) /
-        (gaps + kPriorGaps));
+    steady_.set((*changes_.mean_gap_ns(now_ns, most_gaps) * gaps + prior_ns_ * kPriorGaps) /
+                (gaps + kPriorGaps));
   }
   return steady_.interval_ns();
 }

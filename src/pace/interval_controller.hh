@@ -84,6 +84,7 @@ class IntervalController {
   std::int64_t values_only_ = 0;      // polls since samples were asked for
   std::int64_t values_allowed_ = 16;  // before samples are looked at again; doubles
   std::int64_t blind_ns_;             // the interval while nothing is known
+  std::int64_t prior_ns_;             // what a gap is taken for before any is known
   std::int64_t previous_poll_ns_ = 0;
   std::int64_t period_ns_ = 0;
   int late_polls_ = 0;  // since an expected change did not come

@@ -27,7 +27,11 @@ std::chrono::milliseconds lookback_of(Prometheus& server, const std::string& url
   return parse_prometheus_duration(json.at(flag));
 }
 
-std::vector<std::unique_ptr<PolledMetric>> watched_metrics(const PaceConfig& config) {
+// More often than a reload may happen there is nothing to learn for, less often it would be late.
+std::vector<std::unique_ptr<PolledMetric>> watched_metrics(const PaceConfig& config,
+                                                           std::chrono::nanoseconds between) {
+  PaceLimits limits = config.limits;
+  limits.longest = limits.first = std::clamp(between, limits.shortest, limits.longest);
   std::vector<std::unique_ptr<PolledMetric>> metrics;
   for (const MetricSetting& metric : config.metrics) {
     if (!is_selector(metric.expression))
@@ -35,7 +39,7 @@ std::vector<std::unique_ptr<PolledMetric>> watched_metrics(const PaceConfig& con
           fmt::format("pace scrape '{}': only a selector such as NAME or NAME{{LABEL=\"VALUE\"}} "
                       "belongs to jobs",
                       metric.expression)};
-    AdaptiveOptions options{config.limits, true, {}};
+    AdaptiveOptions options{limits, true, {}};
     metrics.push_back(adaptive_metric(metric.expression, std::move(options)));
   }
   return metrics;
@@ -50,9 +54,10 @@ std::uint64_t run_scrape_pacing(const PaceConfig& config, ScrapePlan plan,
   Prometheus server{config.prometheus};
   plan.limits.longest = std::min(
       plan.limits.longest, longest_scrape_interval(lookback_of(server, config.prometheus.url)));
+  const auto between = plan.between_reloads;
   ConfigWriter writer{file, server};
   ScrapePacer pacer{std::move(plan), writer, say};
-  PollLoop loop{watched_metrics(config), config.budget, [&](const PollOutcome& outcome) {
+  PollLoop loop{watched_metrics(config, between), config.budget, [&](const PollOutcome& outcome) {
                   for (const SeriesSamples& series : outcome.new_samples) pacer.learn(series);
                   if (!outcome.row.error.empty())
                     say(fmt::format("poll {}: {}", outcome.row.metric, outcome.row.error));
