@@ -3,6 +3,8 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/fd.hh"
 
 namespace tl {
@@ -18,6 +20,7 @@ constexpr std::int64_t kNoteworthyNs =
 // Two CPUs' clocks may differ by nanoseconds (ktime_get_mono_fast_ns): a bucket counts as over a
 // little later.
 constexpr std::int64_t kSkewMarginNs = 1'000'000;
+constexpr std::chrono::nanoseconds kLongestDrainStep = std::chrono::milliseconds{50};
 
 CounterLayout with_base(CounterLayout layout, const CounterGrid& grid) {
   layout.base_ns = grid.base_mono_ns - time_namespace_offset_ns();  // the programs' clock
@@ -75,6 +78,11 @@ void CounterSession::drain(const Visit& visit) {
   if (monotonic_ns() >= audited_ns_ + kAuditNs) audit_clock();
   const std::uint64_t current = grid_.epoch_at(monotonic_ns() - kSkewMarginNs);
   if (current > reader_->next_epoch()) seal(current - 1, visit);
+}
+
+std::chrono::nanoseconds CounterSession::drain_step() const {
+  const std::chrono::nanoseconds ring{grid_.interval_ns * kernel_.layout().slots};
+  return std::min(kLongestDrainStep, ring / 8);
 }
 
 void CounterSession::close() {

@@ -2,6 +2,7 @@
 // was lost. The lab's agent and the standalone command are two users of it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,9 +52,11 @@ class CounterSession {
   void start();
   // Undoes start(): gate closed, everything zero, no trace of what was counted.
   void restart();
-  // Seals and hands on every bucket that has ended. Costs a grace period; call it every 50 ms or
-  // so.
+  // Seals and hands on every bucket that has ended. Costs a grace period; call it every
+  // drain_step().
   void drain(const Visit& visit);
+  // 50 ms, less where the ring holds less than eight times that (100 us and hundreds of series).
+  [[nodiscard]] std::chrono::nanoseconds drain_step() const;
   // Closes the gate: packets from now on are not counted.
   void close();
   // Closes the gate and hands on the rest, including the bucket in progress.

@@ -18,7 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kDrainStep{50};
 constexpr std::chrono::seconds kFlushLimit{5};
 constexpr std::chrono::hours kForever{24 * 365};
 // Of devices that nobody named. Below a millisecond fewer, so that the ring holds enough buckets.
@@ -48,8 +47,8 @@ class CounterStream {
     queue.push(writer_->header(), 0);
     const Deadline end{options_.duration ? *options_.duration : std::chrono::nanoseconds{kForever}};
     while (!end.passed() && queue.error() == 0 &&
-           !stop_.wait(Deadline{
-               std::min<std::chrono::nanoseconds>(kDrainStep, milliseconds{end.remaining_ms()})}))
+           !stop_.wait(Deadline{std::min<std::chrono::nanoseconds>(
+               session_.drain_step(), milliseconds{end.remaining_ms()})}))
       drain(
           queue, [&](const auto& keep) { session_.drain(keep); }, false);
     readings_.before_close = read_devices(points_);

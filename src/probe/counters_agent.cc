@@ -19,8 +19,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::hours kPlanLimit{24};
-constexpr milliseconds kAgentDrainStep{50};
-constexpr int kDrainsALiveMessage = 5;
+constexpr milliseconds kLiveStep{250}, kQuietLimit{3000};
 constexpr int kStartAttempts = 50;
 
 // Every device of the calling thread's namespace that leads somewhere.
@@ -92,16 +91,29 @@ class CountersAgent {
       spool_->append(bucket);
       live_.add(bucket);
     };
-    for (int i = 0; !stop_.wait(Deadline{kAgentDrainStep}); ++i) {
+    Deadline next_live{milliseconds{0}};
+    while (!stop_.wait(Deadline{session_->drain_step()})) {
       session_->drain(keep);
-      if (i % kDrainsALiveMessage == 0) post_live();
+      if (!next_live.passed()) continue;
+      post_live();
+      next_live = Deadline{kLiveStep};
     }
     // Nothing passed while the gate closed when the statistics on both sides of that are the same.
-    const auto before = wait_quiet(points_, milliseconds{20}, milliseconds{3000});
+    const auto before = wait_quiet_draining(keep);
     session_->close();
     for (CounterPoint& point : points_) point.devices_after = point.read_devices();
     is_exact_ = is_exact_ && final_statistics(points_) == before;
     session_->stop(keep);
+  }
+
+  // The ring may hold less time than the traffic takes to cease.
+  std::vector<LinkStatistics> wait_quiet_draining(const CounterSession::Visit& keep) {
+    const Deadline limit{kQuietLimit};
+    for (;;) {
+      auto statistics = wait_quiet(points_, milliseconds{20}, milliseconds{50});
+      if (limit.passed() || statistics_of(points_) == statistics) return statistics;
+      session_->drain(keep);
+    }
   }
 
   void post_live() {

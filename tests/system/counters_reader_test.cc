@@ -116,6 +116,17 @@ TEST_CASE("T08 a reader that gets only what a busy CPU leaves over is exact") {
   CHECK(sums.series.at(last_part(pair.right)).rx_bytes == bytes);
 }
 
+TEST_CASE("a ring that holds little time is read so much more often") {
+  const auto step_of = [](std::int64_t interval_ns, std::uint32_t slots) {
+    CounterLayout layout = interval_of(interval_ns);
+    layout.slots = slots;
+    return CounterSession{layout}.drain_step();
+  };
+  CHECK(step_of(10'000'000, 512) == 50ms);
+  CHECK(step_of(100'000, 16'384) == 50ms);
+  CHECK(step_of(100'000, 1024) == 12'800us);
+}
+
 TEST_CASE("T09 two readers at different times of one memory hand on the same buckets") {
   const VethPair pair;
   Counting counting{{{"left", &pair.left}, {"right", &pair.right}}, interval_of(1'000'000)};
