@@ -12,8 +12,6 @@
 #include "counters.h"
 #include "parse.bpf.h"
 
-#define TL_RARELY(condition) __builtin_expect(!!(condition), 0) /* its code goes out of the way */
-
 #define ETH_HLEN 14U
 #define VLAN_HLEN 4U
 
@@ -78,7 +76,7 @@ static __always_inline void *block_of(struct hook_maps maps, __u32 cpu, __u64 no
 	if (!state)
 		return 0;
 	__u64 since = now - state->start_ns;
-	if (TL_RARELY(since >= tl_interval_ns)) { /* also when now < start_ns: the difference wraps */
+	if (since >= tl_interval_ns) { /* also when now < start_ns: the difference wraps */
 		state->epoch = (now - tl_base_ns) / tl_interval_ns;
 		state->start_ns = tl_base_ns + state->epoch * tl_interval_ns;
 	}
@@ -125,9 +123,12 @@ static __always_inline void add(void *block, void *totals, __u32 series, __u32 e
 
 /* Counts after segmentation, as the wire would carry them: each segment repeats the headers (qdisc_pkt_len_init).
  * `link_header`: bytes in front of the network header, with a VLAN tag that the packet carries beside its bytes. */
-static __always_inline void set_segments(void *packet, __u32 gso_size, __u32 segments, __u32 link_header,
-					 struct amount *a)
+static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segments, __u32 link_header, struct amount *a)
 {
+	a->wire_bytes = a->bytes;
+	a->wire_packets = 1;
+	if (gso_size == 0)
+		return;
 	/* Behind the link header: IP header length, then the transport's. The first words of either version's header have
 	 * its length and its protocol. */
 	union {
@@ -161,14 +162,6 @@ static __always_inline void set_segments(void *packet, __u32 gso_size, __u32 seg
 		return;
 	a->wire_packets = segments;
 	a->wire_bytes = a->bytes - jumbo + (__u64)(segments - 1) * headers;
-}
-
-static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segments, __u32 link_header, struct amount *a)
-{
-	a->wire_bytes = a->bytes;
-	a->wire_packets = 1;
-	if (TL_RARELY(gso_size))
-		set_segments(packet, gso_size, segments, link_header, a);
 }
 
 /* Adds to the port series; `header` holds `length` bytes from the network header on. */

@@ -17,16 +17,26 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "direct_read.bpf.h"
-
 #define TL_LOAD(packet, offset, to, bytes) load_words(to, bytes, (const __u8 *)(packet) + (offset))
+
+/* Whether memory can be read without a call: a constant for the verifier, which removes the other branch. */
+static __always_inline int reads_directly(void)
+{
+#ifdef TL_RAW_TP
+	return 0;
+#else
+	return bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast);
+#endif
+}
 
 /* Copies up to four words of kernel memory; 0 on success. */
 static __always_inline long load_words(__u32 *to, __u32 bytes, const void *from)
 {
 	if (!reads_directly())
 		return bpf_probe_read_kernel(to, bytes, from);
-	copy_words(to, bytes, from);
+	const struct in6_addr *memory = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct in6_addr));
+	for (__u32 i = 0; i < bytes / 4; i++)
+		to[i] = memory->words[i];
 	return 0;
 }
 
@@ -64,14 +74,6 @@ static __always_inline struct tl_device_key key_of(struct net_device *device)
 	return key;
 }
 
-/* One number for a namespace: its cookie, which is never given twice and lies in another cache line than the inode
- * number, or that on kernels without cookies. */
-static __always_inline __u64 netns_name(struct net_device *device)
-{
-	struct net *net = GET(device, nd_net.net);
-	return bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
-}
-
 /* A device that nobody named: gets the next free series at once, or `other` when there is none left, or is remembered
  * as one to ignore. Two CPUs may race for it: the one whose entry is in the table first wins, and the other's series
  * stays unknown and empty. */
@@ -95,41 +97,36 @@ static __noinline int register_device(const struct tl_device_key *key, __u32 typ
 	return 0;
 }
 
-/* Looks a device up that is not in the cache, and remembers it there in `entry`. */
-static __noinline int find_series(struct net_device *device, struct tl_cache_entry *entry, struct tl_device_series *series)
-{
-	struct tl_device_key key = key_of(device);
-	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
-	if (!found) {
-		register_device(&key, GET(device, type));
-		found = bpf_map_lookup_elem(&device_table, &key);
-		if (!found)
-			return 0;
-	}
-	*series = *found;
-	entry->series = found->series;
-	entry->flags = found->flags;
-	entry->ifindex = key.ifindex;
-	entry->netns = netns_name(device);
-	return 0;
-}
-
 static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu)
 {
 	struct tl_device_series series = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED};
 	struct tl_cache *cache = bpf_map_lookup_elem(cache_map, &cpu);
 	if (!cache)
 		return series;
+	/* A cookie is never given twice and says the namespace alone; the inode number lies in another cache line. */
+	struct net *net = GET(device, nd_net.net);
 	__u32 ifindex = (__u32)GET(device, ifindex);
-	__u64 netns = netns_name(device);
-	struct tl_cache_entry *entry = &cache->entries[(ifindex ^ (__u32)netns * 7) & (TL_CACHE_SLOTS - 1)];
-	if (TL_RARELY(entry->ifindex != ifindex || entry->netns != netns)) {
-		struct tl_device_series found = series; /* only this copy needs an address */
-		find_series(device, entry, &found);
-		return found;
+	__u64 name = bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
+	__u32 slot = (ifindex ^ (__u32)name * 7) & (TL_CACHE_SLOTS - 1);
+	struct tl_cache_entry *entry = &cache->entries[slot];
+	if (entry->ifindex == ifindex && entry->netns == name) {
+		series.series = entry->series;
+		series.flags = entry->flags;
+		return series;
 	}
-	series.series = entry->series;
-	series.flags = entry->flags;
+	struct tl_device_key key = key_of(device);
+	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
+	if (!found) {
+		register_device(&key, GET(device, type));
+		found = bpf_map_lookup_elem(&device_table, &key);
+		if (!found)
+			return series;
+	}
+	series = *found;
+	entry->series = series.series;
+	entry->flags = series.flags;
+	entry->ifindex = ifindex;
+	entry->netns = name;
 	return series;
 }
 

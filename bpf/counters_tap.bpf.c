@@ -11,28 +11,12 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "direct_read.bpf.h"
-
 const volatile __u32 tl_tap_series = 0;      /* the device's */
 const volatile __u32 tl_tap_flags = 0;       /* TL_COUNTS_PORTS */
 const volatile __u32 tl_tap_link_header = 0; /* bytes of its link-layer header */
 
-#define TL_LOAD(packet, offset, to, bytes) load_words(packet, tl_tap_link_header + (offset), to, bytes)
-
-/* Copies up to four words of the frame, from its link header on; 0 on success. */
-static __always_inline long load_words(struct __sk_buff *frame, __u32 offset, __u32 *to, __u32 bytes)
-{
-	if (reads_directly()) {
-		const struct sk_buff *skb = bpf_cast_to_kern_ctx(frame);
-		if (offset + bytes <= skb->len - skb->data_len) {
-			copy_words(to, bytes, skb->data + offset);
-			return 0;
-		}
-	}
-	/* Not the relative helper, which reads only the linear part: a socket filter sees frames from their link header on. */
-	return bpf_skb_load_bytes(frame, offset, to, bytes);
-}
-
+/* Not the relative helper, which reads only the linear part: a socket filter sees frames from their link header on. */
+#define TL_LOAD(packet, offset, to, bytes) bpf_skb_load_bytes(packet, tl_tap_link_header + (offset), to, bytes)
 #include "count.bpf.h"
 
 static __always_inline void add_ports_of(struct __sk_buff *skb, const struct place *place, int is_rx,
