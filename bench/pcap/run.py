@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The offline analysis beside its peers, on files made here, in one run, taking turns.
 
-Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--memory] [--json FILE]
+Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--memory] [--only 64B-1k,…] [--json FILE]
 
 Every program reads the same file from a warm page cache. Per file: the median time of --rounds rounds in which all take turns,
 peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs, with the target where there is one.
@@ -123,6 +123,7 @@ def main():
     parser.add_argument("--bytes", type=int, default=1_000_000_000, help="size of each file made")
     parser.add_argument("--slow", action="store_true", help="also tshark")
     parser.add_argument("--memory", action="store_true", help="also peak memory at 1 GB and 4 GB")
+    parser.add_argument("--only", help="these files only, as 796B-1k,64B-1k")
     parser.add_argument("--json", help="also write the rows here")
     args = parser.parse_args()
     rows, peaks = [], []
@@ -130,6 +131,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
         for label, frame_bytes, flows in (("796B-1k", 796, 1000), ("64B-1k", 64, 1000),
                                           ("796B-100k", 796, 100_000), ("64B-100k", 64, 100_000)):
+            if args.only is not None and label not in args.only.split(","):
+                continue
             packets = args.bytes // (frame_bytes + 16)
             for row in measure(args.build, pathlib.Path(name), label, packets, frame_bytes, flows, args.rounds, args.slow):
                 show(row)
