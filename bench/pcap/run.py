@@ -31,13 +31,13 @@ MEMORY_TARGET_BYTES = 64_000_000
 
 
 def run_once(argv):
-    """Wall seconds and peak resident bytes of one child, or None when it fails."""
+    """Wall seconds, peak resident bytes and CPU seconds of one child, or None when it fails."""
     begin = time.perf_counter()
     pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=[
         (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
     _, status, usage = os.wait4(pid, 0)
     seconds = time.perf_counter() - begin
-    return (seconds, usage.ru_maxrss * 1024) if status == 0 else None
+    return (seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime) if status == 0 else None
 
 
 def programs(build, path, slow):
@@ -75,15 +75,15 @@ def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
                 results[name].append(result)
     os.unlink(path)
     rows = []
-    base = statistics.median(seconds for seconds, _ in results[OURS])
+    base = statistics.median(run[0] for run in results[OURS])
     for name, runs in results.items():
         if not runs:
             rows.append({"file": label, "program": name, "error": "failed"})
             continue
-        seconds = statistics.median(seconds for seconds, _ in runs)
+        seconds = statistics.median(run[0] for run in runs)
         rows.append({"file": label, "program": name, "packets": packets, "frame_bytes": frame_bytes, "flows": flows,
-                     "seconds": round(seconds, 4), "packets_per_second": round(packets / seconds),
-                     "peak_bytes": max(peak for _, peak in runs), "times_ours": round(seconds / base, 2), "runs": len(runs)})
+                     "seconds": round(seconds, 4), "cpu_seconds": round(statistics.median(run[2] for run in runs), 4), "packets_per_second": round(packets / seconds),
+                     "peak_bytes": max(run[1] for run in runs), "times_ours": round(seconds / base, 2), "runs": len(runs)})
     return rows
 
 
@@ -111,7 +111,7 @@ def show(row):
     if "error" in row:
         print(f"{row['file']:<14} {row['program']:<28} {row['error']}")
         return
-    print(f"{row['file']:<14} {row['program']:<28} {row['seconds']:>9.3f} s {row['packets_per_second'] / 1e6:>9.3f} Mpps "
+    print(f"{row['file']:<14} {row['program']:<28} {row['seconds']:>9.3f} s {row['cpu_seconds']:>8.3f} s CPU {row['packets_per_second'] / 1e6:>9.3f} Mpps "
           f"{row['peak_bytes'] / 1e6:>8.1f} MB {row['times_ours']:>9.2f} x ours", flush=True)
 
 
