@@ -247,7 +247,7 @@ PcapngMaker& PcapngMaker::statistics(std::uint32_t interface, std::uint64_t rece
 }
 
 void write_traffic(const std::filesystem::path& path, const TrafficShape& shape) {
-  // Large pieces, as capture programs write them: the page cache keeps them in large folios.
+  // Large pieces, as our own capture writes them: the page cache keeps them in large folios.
   std::vector<char> buffer(std::size_t{1} << 20);
   std::ofstream file;
   file.rdbuf()->pubsetbuf(buffer.data(), static_cast<std::streamsize>(buffer.size()));
