@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -126,6 +127,7 @@ def main():
     parser.add_argument("--only", help="these files only, as 796B-1k,64B-1k")
     parser.add_argument("--json", help="also write the rows here")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the temporary folder goes, however this ends
     rows, peaks = [], []
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
