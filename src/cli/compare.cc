@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include "analysis/run_diff_report.hh"
+#include "base/fd.hh"
 #include "cli/command.hh"
 #include "cli/pcap.hh"
 #include "cli/verdict.hh"
 #include "compare/comparison_report.hh"
 #include "compare/limit.hh"
+#include "report/plot_svg.hh"
 
 namespace tl {
 namespace {
@@ -14,7 +16,7 @@ namespace fs = std::filesystem;
 
 struct CompareFlags {
   std::vector<std::string> fresh, base, judged;
-  std::string limit = "5%", confidence = "95%";
+  std::string limit = "5%", confidence = "95%", plot;
   bool is_forced = false, as_json = false, as_markdown = false, as_csv = false, no_captures = false;
 };
 
@@ -28,6 +30,8 @@ void bind(CLI::App& app, CompareFlags& flags) {
       ->capture_default_str();
   app.add_option("--confidence", flags.confidence, "of the verdict")->capture_default_str();
   app.add_flag("--force", flags.is_forced, "in spite of blocking differences; recorded");
+  app.add_option("--plot", flags.plot,
+                 "write an SVG: what the first runs of both sides received, one over the other");
   app.add_flag("--no-captures", flags.no_captures, "leave the captures unread");
   auto* as_json = app.add_flag("--json", flags.as_json, "trafficlab.compare/1");
   auto* as_csv = app.add_flag("--csv", flags.as_csv, "one line a metric")->excludes(as_json);
@@ -66,6 +70,19 @@ std::string capture_diff(const CapturePairOfRuns& pair, ReportForm form) {
   write_run_diff([&](std::string_view piece) { text += piece; }, form,
                  compare_runs(pair.paths, options), {});
   return text;
+}
+
+OverlaidRun overlaid_run(const MeasuredRun& run) {
+  const nlohmann::json window = run.manifest.value("traffic_window", nlohmann::json::object());
+  return {read_timeline(run.bundle / "counters/container.csv"),
+          window.value("start_ns", std::int64_t{0})};
+}
+
+std::string overlay_of(const Comparison& c) {
+  const MeasuredRun &base = c.base.front(), &fresh = c.fresh.front();
+  return overlay_svg(
+      overlaid_run(base), overlaid_run(fresh),
+      fmt::format("{} over {}", fresh.bundle.filename().native(), base.bundle.filename().native()));
 }
 
 void print(const CompareFlags& flags, const Comparison& c) {
@@ -118,6 +135,7 @@ ExitCode command_compare(const Args& args) {
   const Comparison c = compare(read_runs({flags.base.begin(), flags.base.end()}),
                                read_runs({flags.fresh.begin(), flags.fresh.end()}), options);
   print(flags, c);
+  if (!flags.plot.empty()) write_file_atomic(flags.plot, overlay_of(c));
   return exit_code_of(c.verdict);
 }
 

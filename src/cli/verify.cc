@@ -6,6 +6,7 @@
 #include "base/fd.hh"
 #include "bundle/manifest.hh"
 #include "cli/command.hh"
+#include "compare/series_table.hh"
 
 namespace tl {
 namespace {
@@ -26,6 +27,16 @@ std::vector<std::string> recompute(const std::filesystem::path& bundle) {
       lines.push_back(path + ": differs from what the evidence gives");
   }
   for (const std::string& problem : findings.problems) lines.push_back("problem: " + problem);
+  return lines;
+}
+
+// The tables of a series, which its runs' metrics make.
+std::vector<std::string> recompute_tables(const std::filesystem::path& series) {
+  const SeriesTables tables = series_tables(series);
+  std::vector<std::string> lines;
+  for (const auto& [name, text] : {std::pair{"runs.csv", tables.csv}, {"runs.md", tables.markdown}})
+    if (std::filesystem::exists(series / name) && read_file(series / name) != text)
+      lines.push_back(std::string{name} + ": differs from what the runs give");
   return lines;
 }
 
@@ -59,7 +70,8 @@ ExitCode command_recompute(const Args& args) {
   std::vector<std::string> lines;
   if (!manifest.contains("runs")) {
     lines = recompute(bundle);
-  } else {  // of a series: what its runs say
+  } else {
+    lines = recompute_tables(bundle);
     for (const nlohmann::json& run : manifest.at("runs"))
       for (const std::string& line :
            recompute(std::filesystem::path{bundle} / run.at("bundle").get<std::string>()))

@@ -20,8 +20,12 @@ struct Direction {
   Column column;
   std::string_view name, color;
 };
-constexpr std::array kDirections{Direction{Column::rx_bytes, "RX", "#0072b2"},
+using Directions = std::array<Direction, 2>;
+constexpr Directions kDirections{Direction{Column::rx_bytes, "RX", "#0072b2"},
                                  Direction{Column::tx_bytes, "TX", "#d55e00"}};
+// The columns that overlaid() puts the two runs into.
+constexpr Directions kRuns{Direction{Column::rx_bytes, "baseline", "#0072b2"},
+                           Direction{Column::tx_bytes, "now", "#d55e00"}};
 
 // What all panels share.
 struct Scale {
@@ -135,33 +139,95 @@ std::string begin_svg(double height, std::string_view label) {
       kWidth, height, escape_markup(label));
 }
 
-}  // namespace
-
-std::string plot_svg(const Timeline& timeline, const nlohmann::json& document) {
-  const std::string name = document.at("run").at("name").get<std::string>();
-  if (!timeline.missing.empty())
-    return begin_svg(80, name) + text_at(20, 45, "start", "No counters: " + timeline.missing) +
-           "</svg>\n";
-  const Scale scale =
-      scale_of(timeline, document.at("timeline").at("first_ns").get<std::int64_t>());
-  const auto panels = static_cast<double>(timeline.series.size());
-  std::string text = begin_svg(kTop + panels * (kPanel + kGap) + 12, "Rates of " + name) +
-                     text_at(kLeft, 26, "start", name, R"( class="title")");
+std::string legend(const Directions& directions) {
+  std::string text;
   double x = kWidth - kRight;
-  for (const auto& d : {kDirections[1], kDirections[0]}) {
-    text +=
-        fmt::format(R"(<path d="M{:.0f},21h20" stroke="{}" stroke-width="3"/>)", x - 46, d.color) +
-        text_at(x, 26, "end", d.name);
-    x -= 62;
+  for (const Direction& d : {directions[1], directions[0]}) {
+    const double name_width = 7 * static_cast<double>(d.name.size());
+    text += fmt::format(R"(<path d="M{:.0f},21h20" stroke="{}" stroke-width="3"/>)",
+                        x - 32 - name_width, d.color) +
+            text_at(x, 26, "end", d.name);
+    x -= 48 + name_width;
   }
+  return text;
+}
+
+// A panel a service. `first_ns`: of the first bucket, since the traffic began.
+std::string draw(const Timeline& timeline, const std::string& title, std::int64_t first_ns,
+                 const Directions& directions) {
+  const Scale scale = scale_of(timeline, first_ns);
+  const auto panels = static_cast<double>(timeline.series.size());
+  std::string text = begin_svg(kTop + panels * (kPanel + kGap) + 12, "Rates of " + title) +
+                     text_at(kLeft, 26, "start", title, R"( class="title")") + legend(directions);
   for (std::size_t i = 0; i < timeline.series.size(); ++i) {
     const TimelineSeries& series = timeline.series[i];
     const double top = kTop + static_cast<double>(i) * (kPanel + kGap);
     text += text_at(kLeft, top - 7, "start", series.name, R"( class="name")");
     text += grid(scale, top, i + 1 == timeline.series.size());
-    for (const Direction& d : kDirections) text += curve(scale, series[d.column], top, d);
+    for (const Direction& d : directions) text += curve(scale, series[d.column], top, d);
   }
   return text + "</svg>\n";
+}
+
+std::string no_plot(const std::string& title, const std::string& reason) {
+  return begin_svg(80, title) + text_at(20, 45, "start", reason) + "</svg>\n";
+}
+
+// What a service received from bucket `first` on.
+std::vector<std::uint64_t> received(const TimelineSeries& series, std::size_t first,
+                                    std::size_t buckets) {
+  const auto begin = series[Column::rx_bytes].begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(buckets)};
+}
+
+// The buckets that both runs have, counted from the one in which their traffic began; the services
+// that both have, in the columns of kRuns.
+Timeline overlaid(const OverlaidRun& base, const OverlaidRun& fresh, std::int64_t& first_ns) {
+  const Timeline &b = base.timeline, &f = fresh.timeline;
+  Timeline both;
+  if (!b.missing.empty() || !f.missing.empty() || b.interval_ns != f.interval_ns) {
+    both.missing = !b.missing.empty()   ? b.missing
+                   : !f.missing.empty() ? f.missing
+                                        : "the intervals of the two runs differ";
+    return both;
+  }
+  both.interval_ns = b.interval_ns;
+  const auto before = [&](const OverlaidRun& run) {
+    return static_cast<std::size_t>(std::max<std::int64_t>(run.gate_ns - run.timeline.first_ns, 0) /
+                                    both.interval_ns);
+  };
+  const std::size_t lead = std::min(before(base), before(fresh));
+  const std::size_t skip_b = before(base) - lead, skip_f = before(fresh) - lead;
+  first_ns = -static_cast<std::int64_t>(lead) * both.interval_ns;
+  both.buckets =
+      std::min(b.buckets - std::min(skip_b, b.buckets), f.buckets - std::min(skip_f, f.buckets));
+  for (const TimelineSeries& one : b.series)
+    for (const TimelineSeries& other : f.series)
+      if (one.name == other.name && both.buckets > 0) {
+        both.series.push_back({one.name + ", received", {}});
+        auto& columns = both.series.back().columns;
+        columns[static_cast<std::size_t>(kRuns[0].column)] = received(one, skip_b, both.buckets);
+        columns[static_cast<std::size_t>(kRuns[1].column)] = received(other, skip_f, both.buckets);
+      }
+  if (both.series.empty()) both.missing = "the two runs have no service and no time in common";
+  return both;
+}
+
+}  // namespace
+
+std::string plot_svg(const Timeline& timeline, const nlohmann::json& document) {
+  const std::string name = document.at("run").at("name").get<std::string>();
+  if (!timeline.missing.empty()) return no_plot(name, "No counters: " + timeline.missing);
+  return draw(timeline, name, document.at("timeline").at("first_ns").get<std::int64_t>(),
+              kDirections);
+}
+
+std::string overlay_svg(const OverlaidRun& base, const OverlaidRun& fresh,
+                        const std::string& title) {
+  std::int64_t first_ns = 0;
+  const Timeline both = overlaid(base, fresh, first_ns);
+  return both.missing.empty() ? draw(both, title, first_ns, kRuns)
+                              : no_plot(title, "No plot: " + both.missing);
 }
 
 }  // namespace tl

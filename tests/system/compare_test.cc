@@ -20,17 +20,17 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCompose = TL_SOURCE_DIR "/compose.yaml";
 
-// Four runs of 400 Mbit/s; `link_rate` "0" or what a token bucket lets through of that.
+// Four runs of 100 Mbit/s; `link_rate` "0" or what a token bucket lets through of that.
 fs::path series_of(const fs::path& results, const char* link_rate, const char* warmups = "0") {
   const LabRun run =
-      run_lab(results, {"--engine", "netns", "--duration", "1", "--bitrate", "400M", "--link-rate",
+      run_lab(results, {"--engine", "netns", "--duration", "1", "--bitrate", "100M", "--link-rate",
                         link_rate, "--repeat", "4", "--warmup", warmups});
   REQUIRE_MESSAGE(run.status.ok(), run.err);
   return run.bundle;
 }
 
 CommandResult ab(const fs::path& folder, const char* link_rate_b) {
-  const std::string experiment = "engine: netns\nduration: 1s\ntraffic: {bitrate: 400M}\n";
+  const std::string experiment = "engine: netns\nduration: 1s\ntraffic: {bitrate: 100M}\n";
   std::ofstream{folder / "a.yaml"} << experiment;
   std::ofstream{folder / "b.yaml"} << experiment << "link: {rate: " << link_rate_b << "}\n";
   return run_command({TL_PROGRAM, "ab", (folder / "a.yaml").native(), (folder / "b.yaml").native(),
@@ -66,7 +66,7 @@ TEST_CASE(
   const TemporaryFolder folder;
   const fs::path base = series_of(folder.path() / "base", "0", "1");
   const fs::path same = series_of(folder.path() / "same", "0");
-  const fs::path slow = series_of(folder.path() / "slow", "300M");
+  const fs::path slow = series_of(folder.path() / "slow", "75M");
 
   const nlohmann::json manifest = read_json(base / "manifest.json");
   REQUIRE(manifest.at("runs").size() == 5);
@@ -77,12 +77,14 @@ TEST_CASE(
 
   CHECK(run_trafficlab({"compare", same.native(), "--against", base.native()}).status.code == 0);
   CHECK(run_trafficlab({"compare", slow.native(), "--against", base.native()}).status.code == 3);
-  const CommandResult forced =
-      run_trafficlab({"compare", slow.native(), "--against", base.native(), "--force", "--json"});
+  const fs::path plot = folder.path() / "overlay.svg";
+  const CommandResult forced = run_trafficlab({"compare", slow.native(), "--against", base.native(),
+                                               "--force", "--json", "--plot", plot.native()});
   CHECK(forced.status.code == 1);
   const nlohmann::json compared = nlohmann::json::parse(forced.out);
   CHECK(compared.at("base").size() == 4);  // without the warm-up
   CHECK(compared.at("captures").contains("iperf-server"));
+  CHECK(read_file(plot).find("iperf-server, received") != std::string::npos);
 
   const fs::path policy = folder.path() / "policy.yaml", evidence = folder.path() / "evidence";
   std::ofstream{policy} << "gates:\n- {metric: goodput, max_worse: 5%}\n";
@@ -106,7 +108,7 @@ TEST_CASE(
 
 TEST_CASE("ab: a second experiment slowed by a token bucket fails, an unchanged one passes") {
   const TemporaryFolder slowed, unchanged;
-  const CommandResult worse = ab(slowed.path(), "300M");
+  const CommandResult worse = ab(slowed.path(), "75M");
   CHECK_MESSAGE(worse.status.code == 1, worse.err);
   CHECK(nlohmann::json::parse(worse.out).at("is_paired") == true);
   const CommandResult same = ab(unchanged.path(), "0");
