@@ -286,6 +286,8 @@ TEST_CASE("18 three processes, restarted when killed; Ctrl-C ends all and delive
           std::string::npos);
     CHECK(page.find("trafficlab_http_phase_duration_seconds{op=\"upload\"") != std::string::npos);
     CHECK(page.find("trafficlab_influx_points_total{outcome=\"written\"}") != std::string::npos);
+    const CommandResult lint = run_command({"promtool", "check", "metrics"}, 30s, page);
+    CHECK_MESSAGE(lint.status.ok(), lint.out << lint.err);
     const auto children = descendants(qos.pid());
     qos.signal(SIGINT);
     const auto status = qos.wait(20s);
