@@ -30,18 +30,15 @@ std::vector<std::unique_ptr<PolledMetric>> polled_metrics(const PaceConfig& conf
   return metrics;
 }
 
-MetricReport metric_report(Prometheus& server, const PolledMetric& metric, const PaceConfig& config,
-                           std::int64_t elapsed_ns) {
-  MetricReport report;
-  report.expression = metric.expression();
-  report.summary = metric.summary();
+// With what fixed polls would have cost, by one more poll.
+void compare(Prometheus& server, const PolledMetric& metric, const PaceConfig& config,
+             std::int64_t elapsed_ns, MetricReport& report) {
   const QueryResult instant = server.query(metric.expression(), std::nullopt, false);
-  if (!instant.error.empty()) return report;
+  if (!instant.error.empty()) return;
   report.instant_bytes = instant.cost.bytes();
   const auto polls = static_cast<std::uint64_t>(elapsed_ns / config.interval.count() + 1);
   report.fixed_bytes = polls * report.instant_bytes;
   report.equal = fixed_equivalent(elapsed_ns, report.summary.wire_bytes, report.instant_bytes);
-  return report;
 }
 
 void check_answers(const PaceReport& report, const std::string& url) {
@@ -77,8 +74,11 @@ PaceReport run_pace(const PaceConfig& config, PaceMode mode,
     loop.poll(server);
   }
   PaceReport report{mode, config.interval, monotonic_ns() - begin_ns, {}};
-  for (const auto& metric : loop.metrics())
-    report.metrics.push_back(metric_report(server, *metric, config, report.elapsed_ns));
+  for (const auto& metric : loop.metrics()) {
+    report.metrics.push_back({metric->expression(), metric->summary(), 0, 0, {}});
+    if (mode == PaceMode::adaptive)
+      compare(server, *metric, config, report.elapsed_ns, report.metrics.back());
+  }
   check_answers(report, config.prometheus.url);
   return report;
 }

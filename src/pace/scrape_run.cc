@@ -54,6 +54,10 @@ std::uint64_t run_scrape_pacing(const PaceConfig& config, ScrapePlan plan,
   Prometheus server{config.prometheus};
   plan.limits.longest = std::min(
       plan.limits.longest, longest_scrape_interval(lookback_of(server, config.prometheus.url)));
+  if (plan.limits.shortest > plan.limits.longest)
+    throw UsageError{fmt::format("pace scrape: the shortest interval {} is over the longest {}",
+                                 format_prometheus_duration(plan.limits.shortest),
+                                 format_prometheus_duration(plan.limits.longest))};
   const auto between = plan.between_reloads;
   ConfigWriter writer{file, server};
   ScrapePacer pacer{std::move(plan), writer, say};

@@ -1,5 +1,6 @@
 // Tests 12, 13 and 15 of the telemetry reference against Debian's Prometheus and node_exporter.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <csignal>
@@ -64,6 +65,46 @@ TEST_CASE("15 the baseline logs each poll in the four columns, and a second run 
     CHECK(kilobytes > 0.2);  // an answer of about 150 bytes, twice 100 and more of headers
     CHECK(kilobytes < 1);
   }
+}
+
+TEST_CASE("15 the bytes of the log are those that tcpdump sees on the wire") {
+  const MonitoredNode node{every_second_config()};
+  const TemporaryFolder folder;
+  const std::string csv = folder.path() / "pace.csv", capture = folder.path() / "lo.pcap";
+  const UniqueFd errors = open_fd(folder.path() / "errors", O_WRONLY | O_CREAT);
+  ChildOptions options;
+  options.stderr_fd = errors.get();
+  const std::string filter = "tcp port " + std::to_string(node.prometheus().port());
+  Child tcpdump{
+      {"tcpdump", "-Z", "root", "--immediate-mode", "-i", "lo", "-U", "-w", capture, filter},
+      options};
+  REQUIRE(eventually(
+      [&] { return read_file(folder.path() / "errors").find("listening") != std::string::npos; },
+      10s));
+  (void)must_run(pace_command(node.prometheus(), "baseline",
+                              {"--metric", "up", "--metric", "sum(node_load1)", "--interval", "1s",
+                               "--duration", "2500ms", "--csv", csv, "--extended"}),
+                 20s);
+  std::uint64_t logged = 0;
+  const auto lines = lines_of(csv);
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    std::istringstream cells{lines[i]};
+    std::string cell;
+    for (int column = 0; std::getline(cells, cell, ','); ++column)
+      if (column >= 4 && column <= 6) logged += std::stoull(cell);
+  }
+  const auto on_the_wire = [&] {  // lines end in "tcp BYTES"
+    std::istringstream packets{must_run({"tcpdump", "-nn", "-q", "-r", capture}, 10s)};
+    std::uint64_t bytes = 0;
+    for (std::string line; std::getline(packets, line);)
+      if (const auto at = line.rfind("tcp "); at != std::string::npos)
+        bytes += std::stoull(line.substr(at + 4));
+    return bytes;
+  };
+  CHECK(lines.size() == 7);
+  CHECK(eventually([&] { return on_the_wire() >= logged; }, 10s));
+  CHECK(on_the_wire() == logged);
+  (void)tcpdump.terminate(5s);
 }
 
 TEST_CASE("15 a poll that nobody answers is a row without bandwidth, and the end inconclusive") {

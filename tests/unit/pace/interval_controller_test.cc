@@ -33,7 +33,7 @@ double percent_staler(const VirtualServer& server) {
 }  // namespace
 
 TEST_CASE("12 at equal bytes no source is more than 10 % staler than with a fixed interval") {
-  for (const std::int64_t scrape_s : {0, 5, 15})
+  for (const std::int64_t scrape_s : {0, 1, 5, 15})
     for (const ChangeTrace& trace : all_traces()) {
       CAPTURE(trace.name);
       CAPTURE(scrape_s);
