@@ -53,8 +53,9 @@ sources() { git ls-files '*.cc' '*.hh' | grep -E '^(src|tests|bench|fuzz)/'; }
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }
 tidy() {
-  cmake --preset debug && cmake --build --preset debug --target tl_version skeletons || return 1
-  sources | grep '^src/.*\.cc$' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug
+  rm -rf build/tidy
+  cmake --preset debug -B build/tidy -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 || return 1
+  cmake --build build/tidy --target tl_version skeletons && python3 tests/tidy.py build/tidy
 }
 check_shell() { for file in $(git ls-files '*.sh') .ci/run; do sh -n "$file" || return 1; done; }
 check_scripts() { for file in $(git ls-files '*.js' | grep -v '^third_party/'); do node --check "$file" || return 1; done; }

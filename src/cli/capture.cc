@@ -15,8 +15,6 @@
 namespace tl {
 namespace {
 
-using nlohmann::json;
-
 // What the words of the command line mean.
 struct CaptureOrder {
   CaptureOptions capture;
@@ -32,7 +30,7 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
 }
 
 // The summary for people: what was seen, where it is, and whether it adds up.
-std::string describe(const json& account) {
+std::string describe(const nlohmann::json& account) {
   const auto number = [&](const char* key) { return account.at(key).get<std::uint64_t>(); };
   const double seconds = static_cast<double>(account.at("stopped_ns").get<std::int64_t>() -
                                              account.at("armed_ns").get<std::int64_t>()) /
@@ -59,7 +57,7 @@ ExitCode capture_until_told(const CaptureOrder& order, const NetNs& netns) {
              order.duration ? "" : " (Ctrl-C ends it)");
   std::atomic<bool> ending = false;
   std::atomic<bool> has_ended = false;
-  json account;
+  nlohmann::json account;
   std::exception_ptr failure;
   std::thread thread{[&] {
     try {

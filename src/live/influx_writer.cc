@@ -14,7 +14,7 @@ InfluxWriter::InfluxWriter(InfluxTarget target, WriterLimits limits,
       limits_{limits},
       exchange_{std::move(exchange)},
       backoff_{limits.first_backoff, limits.longest_backoff, random},
-      random_{random},
+      random_{std::move(random)},
       queue_{std::move(queue)} {
   counters_.accepted = queue_->state().points;  // what an earlier process left
 }

@@ -147,8 +147,9 @@ void AdaptiveMetric::take(const QueryResult& result, Ask ask, std::int64_t now_n
   outcome.next_ns = now_ns + options_.limits.longest.count();
   if (series_.empty()) outcome.next_ns = now_ns + options_.limits.first.count();
   for (auto& [name, series] : series_) {
-    const auto got = std::find_if(result.series.begin(), result.series.end(),
-                                  [&](const SeriesSamples& one) { return one.series == name; });
+    const auto got =
+        std::find_if(result.series.begin(), result.series.end(),
+                     [&name = name](const SeriesSamples& one) { return one.series == name; });
     SeriesSamples fresh{name, {}};
     Finding finding = finding_of(series, got == result.series.end() ? fresh : *got, ask, fresh);
     finding.poll_ns = now_ns;

@@ -53,7 +53,8 @@ std::string last_line(std::string text) {
 
 }  // namespace
 
-ConfigWriter::ConfigWriter(std::filesystem::path file, Prometheus& server, std::string promtool)
+ConfigWriter::ConfigWriter(const std::filesystem::path& file, Prometheus& server,
+                           std::string promtool)
     : file_{std::filesystem::canonical(file)}, server_{server}, promtool_{std::move(promtool)} {}
 
 std::string ConfigWriter::read() const { return read_file(file_); }

@@ -11,7 +11,8 @@ namespace tl::pace {
 class ConfigWriter {
  public:
   // `promtool` checks a configuration before it is written.
-  ConfigWriter(std::filesystem::path file, Prometheus& server, std::string promtool = "promtool");
+  ConfigWriter(const std::filesystem::path& file, Prometheus& server,
+               std::string promtool = "promtool");
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[nodiscard]] std::string read() const;

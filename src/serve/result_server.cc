@@ -145,9 +145,9 @@ class ResultServer::Impl {
     refuse(out, 404, "no such page");
   }
 
-  static void show(Response& out, std::string page) {
+  static void show(Response& out, const std::string& page) {
     out.set_header("Content-Security-Policy", kPagePolicy);
-    out.set_content(std::move(page), "text/html; charset=utf-8");
+    out.set_content(page, "text/html; charset=utf-8");
   }
 
   void list(Response& out) { out.set_content(index_.list().dump(), "application/json"); }

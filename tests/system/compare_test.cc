@@ -9,6 +9,7 @@
 
 #include "base/fd.hh"
 #include "support/lab_run.hh"
+#include "support/made_runs.hh"
 
 using namespace tl;
 using namespace tl::test;
@@ -121,6 +122,19 @@ TEST_CASE("ab: a second experiment slowed by a token bucket fails, an unchanged 
   CHECK(order == "abbaabbaabba");
   CHECK(read_json(bundle / "comparison.json").at("verdict") == "fail");
   CHECK(run_trafficlab({"verify", bundle.native()}).status.ok());
+}
+
+TEST_CASE("gate: a policy that names an unknown metric ends with 2 and the metrics there are") {
+  const TemporaryFolder folder;
+  const std::string base = make_run(folder.path() / "base"), now = make_run(folder.path() / "now");
+  const std::string policy = (folder.path() / "policy.yaml").native();
+  std::ofstream{policy} << "gates:\n  - {metric: goodputt, max_worse: 5%}\n";
+  const CommandResult result =
+      run_command({TL_PROGRAM, "gate", "--policy", policy, now, "--baseline", base}, 30s);
+  CAPTURE(result.err);
+  CHECK(result.status.code == 2);
+  CHECK(result.err.find("goodputt") != std::string::npos);
+  CHECK(result.err.find("longest_stall") != std::string::npos);
 }
 
 TEST_CASE("the examples of docs/gate.md run as they stand") {
