@@ -95,8 +95,8 @@ touch "$work/beside.tsv"
 beside >"$work/beside" 2>&1 &
 beside_pid=$!
 
-# Those that compare what is on the machine before and after, set its clock, or need its speed, come first and one by
-# one. The others wait more than they work: counters beside all else.
+# Those that compare what is on the machine before and after, set its clock, or need its speed, run one by one when the
+# builds are done. The others wait more than they work: counters beside all else, and beside the builds.
 alone='*docker*,*failures*,*leftovers*,*main_job*,*matrix*,*netns_engine*,*counters_test*,*counters_containers*'
 alone="$alone,*counters_clock*,*counters_attribution*,*selftest*,*capture_rate*,*ping_test*"
 counters='*system/counter*'
@@ -105,28 +105,31 @@ system_tests() {
   shift
   suite "system tests: $name" build/release/tests/system_tests "$@"
 }
+runs_system=false
 if wants system; then
-  if [ "$(id -u)" -eq 0 ]; then
-    system_tests "alone on the machine" --source-file="$alone"
-    (
-      TL_RESULTS=$work/other.tsv
-      touch "$TL_RESULTS"
-      system_tests "runs, captures, telemetry" --source-file-exclude="$alone,$counters"
-    ) >"$work/other" 2>&1 &
-    other_pid=$!
-    system_tests "counters" --source-file="$counters" --source-file-exclude="$alone"
-    suite "counters on other kernels" tests/kernels.sh build/release
-    wait "$other_pid"
-    cat "$work/other"
-    cat "$work/other.tsv" >>"$TL_RESULTS"
-  else
-    record skipped 0 "system tests" "not root"
-  fi
+  if [ "$(id -u)" -eq 0 ]; then runs_system=true; else record skipped 0 "system tests" "not root"; fi
+fi
+
+if $runs_system; then
+  (
+    TL_RESULTS=$work/other.tsv
+    touch "$TL_RESULTS"
+    system_tests "runs, captures, telemetry" --source-file-exclude="$alone,$counters"
+  ) >"$work/other" 2>&1 &
+  other_pid=$!
+  system_tests "counters" --source-file="$counters" --source-file-exclude="$alone"
+  suite "counters on other kernels" tests/kernels.sh build/release
+  wait "$other_pid"
+  cat "$work/other"
+  cat "$work/other.tsv" >>"$TL_RESULTS"
 fi
 
 wait "$beside_pid"
+beside_pid=
 cat "$work/beside"
 cat "$work/beside.tsv" >>"$TL_RESULTS"
+
+if $runs_system; then system_tests "alone on the machine" --source-file="$alone"; fi
 
 if wants browser; then
   suite "browser tests of the report" node tests/browser/report_test.js

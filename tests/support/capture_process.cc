@@ -26,7 +26,7 @@ CaptureProcess::CaptureProcess(std::filesystem::path file, const Argv& args)
         ended = child_.poll_status();
         return ended || errors().find("armed:") != std::string::npos;
       },
-      10s);
+      60s);
   if (errors().find("armed:") == std::string::npos) throw std::runtime_error{errors()};
 }
 

@@ -14,7 +14,7 @@ namespace tl::test {
 using namespace std::chrono_literals;
 
 Counters::Counters(const Argv& args, const NetNs* netns) : child_{start(args, netns)} {
-  REQUIRE(eventually([&] { return errors().find("armed") != std::string::npos; }, 10s));
+  REQUIRE(eventually([&] { return errors().find("armed") != std::string::npos; }, 60s));
 }
 
 std::string Counters::errors() const { return read_value(folder_.path() / "err"); }
