@@ -5,31 +5,31 @@
 namespace tl {
 namespace {
 
-__extension__ using Wide = __int128;
+__extension__ using WideTime = __int128;
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr unsigned kNsExponent = 9;
 
-Wide power_of_ten(unsigned exponent) {
-  Wide power = 1;
+WideTime power_of_ten(unsigned exponent) {
+  WideTime power = 1;
   while (exponent-- != 0) power *= 10;
   return power;
 }
 
-Wide nanoseconds(std::uint64_t ticks, TimeUnit unit) {
+WideTime nanoseconds(std::uint64_t ticks, TimeUnit unit) {
   const unsigned exponent = unit.exponent;
-  if (unit.is_binary) return exponent > 127 ? 0 : (Wide{ticks} * kNsPerSecond) >> exponent;
-  if (exponent <= kNsExponent) return Wide{ticks} * power_of_ten(kNsExponent - exponent);
+  if (unit.is_binary) return exponent > 127 ? 0 : (WideTime{ticks} * kNsPerSecond) >> exponent;
+  if (exponent <= kNsExponent) return WideTime{ticks} * power_of_ten(kNsExponent - exponent);
   constexpr unsigned kDigitsOf64Bits = 20;
   const unsigned finer = exponent - kNsExponent;
-  return finer >= kDigitsOf64Bits ? 0 : Wide{ticks} / power_of_ten(finer);
+  return finer >= kDigitsOf64Bits ? 0 : WideTime{ticks} / power_of_ten(finer);
 }
 
 }  // namespace
 
 std::optional<std::int64_t> time_from_ticks(std::uint64_t ticks, TimeUnit unit,
                                             std::int64_t offset_s) {
-  const Wide time = nanoseconds(ticks, unit) + Wide{offset_s} * kNsPerSecond;
+  const WideTime time = nanoseconds(ticks, unit) + WideTime{offset_s} * kNsPerSecond;
   if (time > std::numeric_limits<std::int64_t>::max() ||
       time < std::numeric_limits<std::int64_t>::min())
     return std::nullopt;
