@@ -10,9 +10,9 @@
 namespace tl {
 namespace {
 
-__extension__ using Wide = __int128;
+__extension__ using WideNs = __int128;
 
-Wide floor_divide(Wide value, std::int64_t by) {
+WideNs floor_divide(WideNs value, std::int64_t by) {
   return value >= 0 ? value / by : -((-value + by - 1) / by);
 }
 
@@ -122,8 +122,8 @@ std::uint32_t TimeSeries::numbered(std::uint64_t key, std::string (*name)(const 
 
 Tally* TimeSeries::find_bin(Line& line, std::int64_t time_ns) {
   const std::int64_t interval = options_.interval.count();
-  const Wide bin = floor_divide(Wide{time_ns} - options_.origin_ns, interval);
-  const Wide start = bin * interval + options_.origin_ns;
+  const WideNs bin = floor_divide(WideNs{time_ns} - options_.origin_ns, interval);
+  const WideNs start = bin * interval + options_.origin_ns;
   const auto chunk = static_cast<std::int64_t>(floor_divide(bin, kBinsPerChunk));
   // Edges beyond 64 bits of nanoseconds cannot be written down.
   if (start < INT64_MIN || start + interval > INT64_MAX) return nullptr;
@@ -133,7 +133,7 @@ Tally* TimeSeries::find_bin(Line& line, std::int64_t time_ns) {
     chunk_count_ += 1;
     found = line.chunks.try_emplace(chunk).first;
   }
-  line.bin = &found->second.bins[bin - Wide{chunk} * kBinsPerChunk];
+  line.bin = &found->second.bins[bin - WideNs{chunk} * kBinsPerChunk];
   line.start_ns = static_cast<std::int64_t>(start);
   line.end_ns = static_cast<std::int64_t>(start + interval);
   return line.bin;

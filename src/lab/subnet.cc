@@ -44,8 +44,8 @@ Subnet parse_subnet(const std::string& text) {
 }
 
 Subnet free_subnet(const std::vector<Subnet>& taken) {
-  constexpr std::uint32_t kFirst = 198U << 24 | 18U << 16, kSize = 1U << 17, kStep = 16;
-  for (std::uint32_t offset = 0; offset < kSize; offset += kStep) {
+  constexpr std::uint32_t kFirst = 198U << 24 | 18U << 16, kSize = 1U << 17, kBlock = 16;
+  for (std::uint32_t offset = 0; offset < kSize; offset += kBlock) {
     const Subnet candidate{kFirst + offset, 28};
     if (std::none_of(taken.begin(), taken.end(),
                      [&](const Subnet& t) { return t.overlaps(candidate); }))

@@ -66,7 +66,7 @@ FarServers::FarServers(const NetNs& netns) {
   const bool is_ready = eventually(
       [&] {
         const auto log = read_file(folder_.path() / "log");
-        return http_get("http://198.18.0.2/page").ok() &&
+        return tl::http_get("http://198.18.0.2/page").ok() &&
                log.find("Server listening") != std::string::npos;
       },
       20s);

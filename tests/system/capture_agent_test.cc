@@ -13,7 +13,7 @@
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::capture_agent_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -124,3 +124,4 @@ TEST_CASE("the capture agent refuses a point whose process has another namespace
   CHECK(ended->code == 3);
   CHECK_FALSE(control.read("capture.armed").has_value());
 }
+}  // namespace tl::capture_agent_test

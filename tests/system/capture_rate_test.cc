@@ -11,7 +11,7 @@
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::capture_rate_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -74,3 +74,4 @@ TEST_CASE("R-9 UDP at 300,000 packets/s and snaplen 128 is captured without loss
   CHECK(account.at("kernel_dropped") == 0);
   CHECK(account.at("written") == sender.sent());
 }
+}  // namespace tl::capture_rate_test

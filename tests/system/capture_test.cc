@@ -18,7 +18,7 @@
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::capture_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -482,3 +482,4 @@ TEST_CASE("capture --json prints the account on stdout") {
   const auto account = nlohmann::json::parse(must_run(argv, 10s));
   CHECK(account == nlohmann::json::parse(read_file(folder.path() / "x.capture.json")));
 }
+}  // namespace tl::capture_test

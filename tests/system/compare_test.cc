@@ -11,7 +11,7 @@
 #include "support/lab_run.hh"
 #include "support/made_runs.hh"
 
-using namespace tl;
+namespace tl::compare_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -168,3 +168,4 @@ TEST_CASE("the examples of docs/gate.md run as they stand") {
   CHECK(read_file(folder.path() / "gate.xml").find("tests=\"3\" failures=\"0\"") !=
         std::string::npos);
 }
+}  // namespace tl::compare_test

@@ -8,7 +8,7 @@
 #include "probe/counter_session.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counter_variants_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -114,3 +114,4 @@ TEST_CASE("T93 their raw_tp twins count exactly on this kernel") {
 }
 
 TEST_CASE("T93 the taps count exactly on this kernel") { check_variant(CounterLayout{}); }
+}  // namespace tl::counter_variants_test

@@ -11,7 +11,7 @@
 #include "support/datagrams.hh"
 #include "support/star.hh"
 
-using namespace tl;
+namespace tl::counters_attribution_test {
 using namespace tl::test;
 
 namespace {
@@ -96,3 +96,4 @@ TEST_CASE("T64 more devices than series: the rest is `other`, to the packet, and
   CHECK(counted.devices.at("other,other") == frames(in_other, in_other));
   CHECK(counted.total == frames(sent, sent));
 }
+}  // namespace tl::counters_attribution_test

@@ -19,7 +19,7 @@
 #include "support/skip.hh"
 #include "support/star.hh"
 
-using namespace tl;
+namespace tl::counters_bypass_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -166,3 +166,4 @@ TEST_CASE("T50 an XDP program that sends back: what it sent is found, and named 
   CHECK(says(counters, last_part(pair.right) + " eth0: has an XDP program"));
   CHECK(says(counters, last_part(pair.right) + " eth0: sent at least 200 packets"));
 }
+}  // namespace tl::counters_bypass_test

@@ -14,7 +14,7 @@
 #include "support/docker_daemon.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::counters_clock_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -187,3 +187,4 @@ TEST_CASE("T85 the difference to atomic time is told in whole seconds: 0 and 37"
   const ClockReading now = read_clocks();
   CHECK(tai_offset_ns(now) % kSecond == 0);
 }
+}  // namespace tl::counters_clock_test

@@ -8,7 +8,7 @@
 #include "support/datagrams.hh"
 #include "support/docker_daemon.hh"
 
-using namespace tl;
+namespace tl::counters_containers_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -95,3 +95,4 @@ TEST_CASE("T65 a container that is renamed keeps its series; one that starts aga
   REQUIRE(successor != of_all.series.end());
   CHECK(successor->second.tx_bytes > 35 * kLarge);
 }
+}  // namespace tl::counters_containers_test

@@ -15,7 +15,7 @@
 #include "support/skip.hh"
 #include "support/star.hh"
 
-using namespace tl;
+namespace tl::counters_devices_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -273,3 +273,4 @@ TEST_CASE("T66 a device that is removed: its counts stay; its successor is repor
   CHECK(says(counters, last_part(pair.left) + " eth0: went away; counted until then"));
   CHECK(says(counters, last_part(pair.left) + " eth0: appeared while counting; not counted"));
 }
+}  // namespace tl::counters_devices_test

@@ -14,7 +14,7 @@
 #include "support/star.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::counters_drops_test {
 using namespace tl::test;
 
 namespace {
@@ -220,3 +220,4 @@ TEST_CASE("T46 a busy device is offered packets again: counted once") {
   CHECK(statistics(pair.left, "eth0").tx_packets == 1000);
   CHECK(statistics(pair.left, "eth0").tx_dropped == 0);
 }
+}  // namespace tl::counters_drops_test

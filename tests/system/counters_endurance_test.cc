@@ -13,7 +13,7 @@
 #include "support/counting.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::counters_endurance_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -115,3 +115,4 @@ TEST_CASE("endurance: 60 s at 10 ms under four TCP streams and busy CPUs") {
 TEST_CASE("endurance: 10 s at 100 us under four TCP streams and busy CPUs") {
   check_endurance(100us, "100us", 10s);
 }
+}  // namespace tl::counters_endurance_test

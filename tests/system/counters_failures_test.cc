@@ -21,7 +21,7 @@
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::counters_failures_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -180,3 +180,4 @@ TEST_CASE("T94 counters inside a process count on after it dropped every capabil
   }}
       .join();
 }
+}  // namespace tl::counters_failures_test

@@ -16,7 +16,7 @@
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counters_frames_test {
 using namespace tl::test;
 
 namespace {
@@ -270,3 +270,4 @@ TEST_CASE("T78 raw senders that say nothing, everything or wrong about the proto
   CHECK(counted.ports.at("9000,local").rx_bytes == 40 * kFrame);
   CHECK(counted.ports.at("unparsed,any") == CounterValues{});
 }
+}  // namespace tl::counters_frames_test

@@ -7,7 +7,7 @@
 #include "support/counters_process.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::counters_memory_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -87,3 +87,4 @@ TEST_CASE("256 series at 100 us take less than 64 MB") {
   CHECK(memory.proportional_bytes <= memory.resident_bytes);
   CHECK(memory.peak_bytes < 64 * kMegabyte);
 }
+}  // namespace tl::counters_memory_test

@@ -9,7 +9,7 @@
 #include "support/counting.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::counters_reader_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -153,3 +153,4 @@ TEST_CASE("T09 two readers at different times of one memory hand on the same buc
   const Counted counted = counting.finish();
   for (std::size_t i = 0; i < one.size(); ++i) CHECK(counted.buckets.at(i).series == one[i].series);
 }
+}  // namespace tl::counters_reader_test

@@ -14,7 +14,7 @@
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counters_sandwich_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -137,3 +137,4 @@ TEST_CASE("T83 packets stamped well inside a bucket: every bucket equals the cap
     CHECK(compared >= 5);
   }
 }
+}  // namespace tl::counters_sandwich_test

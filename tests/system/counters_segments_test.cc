@@ -18,7 +18,7 @@
 #include "support/star.hh"
 #include "support/tcp_stream.hh"
 
-using namespace tl;
+namespace tl::counters_segments_test {
 using namespace tl::test;
 
 namespace {
@@ -222,3 +222,4 @@ TEST_CASE("T28 TCP with timestamps and SACK: headers whose length varies, both w
   check_statistics(counted, "b");
   CHECK(a.tx_packets < a.tx_wire_packets);
 }
+}  // namespace tl::counters_segments_test

@@ -26,7 +26,7 @@
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counters_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -405,3 +405,4 @@ TEST_CASE("counters: what makes no sense is refused with 2, lacking rights with 
   CHECK(refused.status.code == 4);
   CHECK(refused.err.find("CAP_BPF") != std::string::npos);
 }
+}  // namespace tl::counters_test

@@ -5,7 +5,7 @@
 #include "support/busy_cpus.hh"
 #include "support/mocked_counters.hh"
 
-using namespace tl;
+namespace tl::counters_time_test {
 using namespace tl::test;
 
 namespace {
@@ -117,3 +117,4 @@ TEST_CASE("T13 room for more CPUs than are online is empty; a CPU beyond the roo
   CHECK(narrow.totals().tx_packets == 1);
   CHECK(narrow.lost() == 2);
 }
+}  // namespace tl::counters_time_test

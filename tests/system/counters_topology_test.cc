@@ -8,7 +8,7 @@
 #include "support/star.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counters_topology_test {
 using namespace tl::test;
 
 namespace {
@@ -194,3 +194,4 @@ TEST_CASE("T43 broadcast and multicast among five containers: one TX, four RX") 
   CHECK(counted.devices.at("fabric,br0") == frames(17, 0));
   check_statistics(sender, "eth0", frames(0, 17));
 }
+}  // namespace tl::counters_topology_test

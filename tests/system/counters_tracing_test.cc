@@ -13,7 +13,7 @@
 #include "support/skip.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::counters_tracing_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -152,3 +152,4 @@ TEST_CASE("T14 the cost of a run is reported beside an empty program's, which is
   CHECK(empty_ns > 0);
   CHECK(ours_ns > empty_ns);
 }
+}  // namespace tl::counters_tracing_test

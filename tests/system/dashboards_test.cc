@@ -14,7 +14,7 @@
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::dashboards_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -162,3 +162,4 @@ TEST_CASE("20 the compose file of the observability profile and its Prometheus a
     CHECK(services.find(name) != std::string::npos);
   CHECK(run_command({"promtool", "check", "config", kFolder + "/prometheus.yml"}, 30s).status.ok());
 }
+}  // namespace tl::dashboards_test

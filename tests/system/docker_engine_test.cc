@@ -11,7 +11,7 @@
 #include "support/made_lab.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::docker_engine_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -233,3 +233,4 @@ TEST_CASE("docker: TRAFFICLAB_IMAGE is used as it is, and must be there") {
   MadeLab lab = make_lab(docker, compose);
   CHECK(contains(message_of<MachineError>([&] { (void)lab.up(); }), "no-such-image:1"));
 }
+}  // namespace tl::docker_engine_test

@@ -12,7 +12,7 @@
 #include "support/kills.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::docker_job_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -130,3 +130,4 @@ TEST_CASE(
   CHECK(inside(lab, tools).empty());  // only what the program needs at run time
   CHECK(inside(lab, {"id", "-u"}) == "65534\n");
 }
+}  // namespace tl::docker_job_test

@@ -16,7 +16,7 @@
 #include "support/server.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::exporter_test {
 using namespace tl::live;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -395,3 +395,4 @@ TEST_CASE("19 HTTPS pages go only to clients with a certificate of the named aut
   CHECK_FALSE(curl({}).status.ok());
   CHECK_FALSE(curl(client("foreign")).status.ok());
 }
+}  // namespace tl::exporter_test

@@ -14,7 +14,7 @@
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::failures_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -181,3 +181,4 @@ TEST_CASE("failure: 15 kills at random times on the netns engine leave nothing")
   CHECK(counts.left_behind == 0);
   CHECK(counts.without_manifest == 0);
 }
+}  // namespace tl::failures_test

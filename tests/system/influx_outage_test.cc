@@ -14,7 +14,7 @@
 #include "support/databases.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::influx_outage_test {
 using namespace tl::live;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -135,3 +135,4 @@ TEST_CASE(
   CHECK(stored.size() <= static_cast<std::size_t>(accepted) + 1);
   CHECK(accepted >= 650);
 }
+}  // namespace tl::influx_outage_test

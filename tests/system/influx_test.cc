@@ -10,7 +10,7 @@
 #include "support/fake_server.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::influx_test {
 using namespace tl::live;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -292,3 +292,4 @@ TEST_CASE("19 a wrong password keeps the points and stays out of the message") {
   target.password = Secret{"s3cret-word"};
   CHECK(write_all_points(target, points(3)).written == 3);
 }
+}  // namespace tl::influx_test

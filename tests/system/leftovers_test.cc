@@ -14,7 +14,7 @@
 #include "support/made_lab.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::leftovers_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -126,3 +126,4 @@ TEST_CASE("gc: a run killed on the netns engine leaves a closed bundle and nothi
   for (const auto& bundle : std::filesystem::directory_iterator{folder.path() / "results"})
     CHECK(read_json(bundle.path() / "manifest.json").at("outcome").at("verdict") == "inconclusive");
 }
+}  // namespace tl::leftovers_test

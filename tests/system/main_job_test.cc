@@ -9,7 +9,7 @@
 #include "base/fd.hh"
 #include "support/bundle_checks.hh"
 
-using namespace tl;
+namespace tl::main_job_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -105,3 +105,4 @@ TEST_CASE("netns: a bundle given to run is repeated with the same experiment") {
   CHECK(read_file(second.bundle / "experiment.yaml") ==
         read_file(first.bundle / "experiment.yaml"));
 }
+}  // namespace tl::main_job_test

@@ -13,7 +13,7 @@
 #include "support/lab_run.hh"
 #include "support/qdisc.hh"
 
-using namespace tl;
+namespace tl::matrix_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -176,3 +176,4 @@ TEST_CASE("a byte flipped in any file of a series is found, and named") {
   }
   CHECK(run_trafficlab({"verify", run.bundle.native()}).status.ok());
 }
+}  // namespace tl::matrix_test

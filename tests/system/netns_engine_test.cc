@@ -15,7 +15,7 @@
 #include "support/made_lab.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::netns_engine_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -159,3 +159,4 @@ TEST_CASE("netns engine: an idle lab carries no packet at all") {
   // Duplicate address detection and router solicitations would come within this time.
   CHECK_FALSE(eventually([&] { return packets("a") + packets("b") > 0; }, 2500ms));
 }
+}  // namespace tl::netns_engine_test

@@ -7,7 +7,7 @@
 #include "base/netlink.hh"
 #include "base/process.hh"
 
-using namespace tl;
+namespace tl::netns_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("a new namespace has its own devices and the caller stays where it was") {
@@ -34,3 +34,4 @@ TEST_CASE("device statistics read over rtnetlink equal what ip prints") {
   CHECK(veth->peer_ifindex != 0);
   CHECK(veth->mtu == 1500);
 }
+}  // namespace tl::netns_test

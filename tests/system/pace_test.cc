@@ -15,7 +15,7 @@
 #include "support/processes.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::pace_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -301,3 +301,4 @@ TEST_CASE("14 nothing is written for an equal text, over another's edit, or in a
   CHECK(std::filesystem::last_write_time(node.config_file()) == written);
   CHECK(read_file(node.config_file()) == before);
 }
+}  // namespace tl::pace_test

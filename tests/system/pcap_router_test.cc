@@ -15,7 +15,7 @@
 #include "base/process.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::pcap_router_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -164,3 +164,4 @@ TEST_CASE("pcap diff across a router: losses are those its rule counted, segment
   CHECK(lost > 5);
   CHECK(lost == lab.dropped());
 }
+}  // namespace tl::pcap_router_test

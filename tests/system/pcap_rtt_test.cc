@@ -16,7 +16,7 @@
 #include "support/tcp_talk.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::pcap_rtt_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -201,3 +201,4 @@ TEST_CASE("R-15 pcap diff judges runs by declared tolerances: exit code 1 beyond
   CHECK(pcap({"diff", "-", b}).status.code == 2);
   CHECK(pcap({"diff", a, "/nonexistent"}).status.code == 2);
 }
+}  // namespace tl::pcap_rtt_test

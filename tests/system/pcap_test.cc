@@ -12,7 +12,7 @@
 #include "support/capture_maker.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::pcap_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -162,3 +162,4 @@ TEST_CASE("R-8 memory stays under 64 MB at 10,000 flows and does not grow with t
   CHECK(of_large < (64U << 20));
   CHECK(of_large < of_small + (4U << 20));
 }
+}  // namespace tl::pcap_test

@@ -10,7 +10,7 @@
 #include "probe/ping_statistics.hh"
 #include "support/ping_lab.hh"
 
-using namespace tl;
+namespace tl::ping_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -180,3 +180,4 @@ TEST_CASE("2 a host that answers nobody on the network is reported by its neighb
   CHECK(r.unreachable == 2);
   CHECK(r.error == "No route to host");
 }
+}  // namespace tl::ping_test

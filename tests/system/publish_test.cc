@@ -8,7 +8,7 @@
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 
-using namespace tl;
+namespace tl::publish_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -188,3 +188,4 @@ TEST_CASE("run: a destination that cannot work is refused before anything is bui
   CHECK(refusal({"--push-url", "http://127.0.0.1:1", "--push-group", "nonsense"})
             .find("NAME=VALUE") != std::string::npos);
 }
+}  // namespace tl::publish_test

@@ -14,7 +14,7 @@
 #include "support/processes.hh"
 #include "support/server.hh"
 
-using namespace tl;
+namespace tl::pushgateway_test {
 using namespace tl::live;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -270,3 +270,4 @@ TEST_CASE(
   CHECK(exemplars[0].at("exemplars")[0].at("labels").at("trace_id") == "abc");
   CHECK(exemplars[0].at("exemplars")[0].at("value") == "0.5");
 }
+}  // namespace tl::pushgateway_test

@@ -20,7 +20,7 @@
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::qos_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -347,3 +347,4 @@ TEST_CASE("3 qos with a spool: rows of a round without database survive SIGKILL,
     CHECK(found >= 3);
   });
 }
+}  // namespace tl::qos_test

@@ -5,7 +5,9 @@
 #include "base/fd.hh"
 #include "support/lab_run.hh"
 
-namespace tl::test {
+namespace tl::report_test {
+using namespace tl::test;
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -55,4 +57,4 @@ TEST_CASE("report refuses what is no bundle") {
   CHECK(run_trafficlab({"report", folder.path().native(), "--format", "pdf"}).status.code == 2);
 }
 
-}  // namespace tl::test
+}  // namespace tl::report_test

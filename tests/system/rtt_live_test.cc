@@ -15,7 +15,7 @@
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
-using namespace tl;
+namespace tl::rtt_live_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -205,3 +205,4 @@ TEST_CASE("live rtt: no device, a bad filter and a gateway that is not there end
   CHECK(gateway.status.code == 4);
   CHECK(gateway.err.find("push to http://127.0.0.1") != std::string::npos);
 }
+}  // namespace tl::rtt_live_test

@@ -11,6 +11,7 @@
 #include "support/skip.hh"
 #include "support/temporary.hh"
 
+namespace tl::selftest_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("selftest: every fault leads to the verdict it is documented to have") {
@@ -52,3 +53,4 @@ TEST_CASE("selftest: a stepped clock is back afterwards") {
   CHECK(left_ns < 1'000'000);
   CHECK(left_ns > -1'000'000);
 }
+}  // namespace tl::selftest_test

@@ -9,7 +9,7 @@
 #include "support/qdisc.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::shaping_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -73,3 +73,4 @@ TEST_CASE("a delay is on the path in both directions, or refused where the kerne
   REQUIRE_MESSAGE(run.status.ok(), run.err);
   CHECK(metric_of(run.bundle, "rtt_p50") >= 0.020);
 }
+}  // namespace tl::shaping_test

@@ -6,8 +6,7 @@
 #include "base/netns.hh"
 #include "base/process.hh"
 
-using namespace tl;
-
+namespace tl::subnet_test {
 TEST_CASE("a subnet that the host has an address in or a route to is not chosen") {
   const NetNs host = NetNs::create();
   host.run([] {
@@ -25,3 +24,4 @@ TEST_CASE("a subnet that the host has an address in or a route to is not chosen"
     CHECK(free_subnet(local_subnets()).text() == "198.18.0.64/28");
   });
 }
+}  // namespace tl::subnet_test

@@ -11,7 +11,7 @@
 #include "support/capture_maker.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::analysis_capture_reader_test {
 using namespace tl::test;
 
 namespace {
@@ -353,7 +353,7 @@ TEST_CASE("a file read by two threads at once is, packet by packet, what its byt
   const std::string path = folder.path() / "x.pcap";
   Bytes bytes = pcap_file(some_packets(12'000));  // about eight chunks
   REQUIRE(bytes.size() > 7 * ReadAhead::kChunkBytes);
-  for (const std::size_t cut : {0, 7}) {
+  for (const std::size_t cut : {0U, 7U}) {
     CAPTURE(cut);
     bytes.resize(bytes.size() - cut);
     write_file(path, bytes);
@@ -375,3 +375,4 @@ TEST_CASE("a file read by two threads at once is, packet by packet, what its byt
     CHECK(reader.stop().offset == in_order.stop.offset);
   }
 }
+}  // namespace tl::analysis_capture_reader_test

@@ -5,7 +5,7 @@
 #include "analysis/capture_report.hh"
 #include "support/analysed.hh"
 
-using namespace tl;
+namespace tl::analysis_capture_summary_test {
 using namespace tl::test;
 
 namespace {
@@ -124,3 +124,4 @@ TEST_CASE("interfaces of pcapng are told apart, with the drops the capture repor
   CHECK(list.at(1).at("reported_dropped") == 3);
   CHECK(list.at(0).at("reported_dropped").is_null());
 }
+}  // namespace tl::analysis_capture_summary_test

@@ -16,7 +16,7 @@
 #include "support/skip.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::analysis_corpus_test {
 using namespace tl::test;
 
 namespace {
@@ -232,3 +232,4 @@ TEST_CASE("R-6 R-18 mutated captures neither crash nor break an identity") {
   }
   CHECK(read > kMutations / 2);
 }
+}  // namespace tl::analysis_corpus_test

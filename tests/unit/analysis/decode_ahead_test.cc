@@ -9,7 +9,7 @@
 #include "support/analysed.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::analysis_decode_ahead_test {
 using namespace tl::test;
 
 namespace {
@@ -95,7 +95,7 @@ TEST_CASE("a large file decoded by two threads gives the same totals, flows and 
   const std::string path = folder.path() / "x.pcap";
   Bytes bytes = mixed_file(12'000);
   REQUIRE(bytes.size() > 4 * DecodeAhead::kWorthwhileBytes);
-  for (const std::size_t cut : {0, 5}) {
+  for (const std::size_t cut : {0U, 5U}) {
     bytes.resize(bytes.size() - cut);
     write_file(path, bytes);
     for (const std::uint32_t most_flows : {4096U, FlowTable::kFewestFlows}) {
@@ -140,3 +140,4 @@ TEST_CASE("an observer that throws ends a pass of two threads") {
   CHECK_THROWS_AS((void)pass.run(), std::runtime_error);
   CHECK(thrower.batches == 60);
 }
+}  // namespace tl::analysis_decode_ahead_test

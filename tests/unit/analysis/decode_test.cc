@@ -4,7 +4,7 @@
 
 #include "support/capture_maker.hh"
 
-using namespace tl;
+namespace tl::analysis_decode_test {
 using namespace tl::test;
 
 namespace {
@@ -188,3 +188,4 @@ TEST_CASE("TCP options: timestamps, SACK blocks, MSS, window scale; damage ends 
   CHECK(!options_of(Bytes{8, 1, 0, 0}).timestamps);
   CHECK(!options_of(Bytes{8, 40, 0, 0}).timestamps);
 }
+}  // namespace tl::analysis_decode_test

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <random>
 
-using namespace tl;
-
+namespace tl::analysis_distribution_test {
 namespace {
 
 std::int64_t true_percentile(std::vector<std::int64_t> values, std::uint32_t per_mille) {
@@ -87,3 +86,4 @@ TEST_CASE("a value lies in its bin, at every power of two and beside it") {
       CHECK((bins[0].high_ns - bins[0].low_ns <= std::max<std::int64_t>(1, bins[0].low_ns / 32)));
     }
 }
+}  // namespace tl::analysis_distribution_test

@@ -10,7 +10,7 @@
 #include "support/tcp_talk.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::analysis_exchange_diff_test {
 using namespace tl::test;
 
 namespace {
@@ -256,3 +256,4 @@ TEST_CASE("captures of different runs are not taken for one exchange") {
   const Compared c{a, b};
   CHECK(!c.is_one);
 }
+}  // namespace tl::analysis_exchange_diff_test

@@ -4,7 +4,7 @@
 
 #include "support/analysed.hh"
 
-using namespace tl;
+namespace tl::analysis_flow_table_test {
 using namespace tl::test;
 
 namespace {
@@ -210,3 +210,4 @@ TEST_CASE("both directions and both address families are one flow each, whoever 
     CHECK(flows.flow(i).sides[1].tally.payload_bytes == 20);
   }
 }
+}  // namespace tl::analysis_flow_table_test

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-using namespace tl;
-
+namespace tl::analysis_metrics_test {
 namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
@@ -124,3 +123,4 @@ TEST_CASE("metrics: delay and loss are those of the path that carried the data")
   CHECK(value(m, "one_way_delay_p99") == 6e-6);
   CHECK(value(m, "loss_ratio") == 0.01);
 }
+}  // namespace tl::analysis_metrics_test

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-using namespace tl;
-
+namespace tl::analysis_reconcile_test {
 namespace {
 
 // A service whose sources all say the same, and a test of one TCP stream of 1000 bytes.
@@ -145,3 +144,4 @@ TEST_CASE("reconciliation: a stream that no capture shows, and a missing source,
   CHECK(r.problems().empty());
   CHECK(count(r, IdentityVerdict::not_checked) == 4);
 }
+}  // namespace tl::analysis_reconcile_test

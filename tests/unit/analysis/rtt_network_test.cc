@@ -6,7 +6,7 @@
 #include "support/rtt_run.hh"
 #include "support/tcp_simulation.hh"
 
-using namespace tl;
+namespace tl::analysis_rtt_network_test {
 using namespace tl::test;
 
 namespace {
@@ -103,3 +103,4 @@ TEST_CASE("any bytes as segments: the identities hold") {
     REQUIRE(run.broken_identity() == "");
   }
 }
+}  // namespace tl::analysis_rtt_network_test

@@ -5,7 +5,7 @@
 #include "support/rtt_run.hh"
 #include "support/tcp_talk.hh"
 
-using namespace tl;
+namespace tl::analysis_rtt_test {
 using namespace tl::test;
 
 namespace {
@@ -372,3 +372,4 @@ TEST_CASE("a lone segment answered after 40 ms and more is kept, and marked as s
   CHECK(acks(run) == List{40 * kMs});
   CHECK(to_server(run).delayed_suspects == 1);
 }
+}  // namespace tl::analysis_rtt_test

@@ -7,7 +7,7 @@
 #include "support/skip.hh"
 #include "support/tcp_talk.hh"
 
-using namespace tl;
+namespace tl::analysis_rtt_truth_test {
 using namespace tl::test;
 
 namespace {
@@ -91,3 +91,4 @@ TEST_CASE("R-6 on every public capture all segments are counted once") {
   }
   CHECK(segments > 1000);
 }
+}  // namespace tl::analysis_rtt_truth_test

@@ -10,7 +10,7 @@
 #include "support/tcp_simulation.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::analysis_run_diff_test {
 using namespace tl::test;
 
 namespace {
@@ -139,3 +139,4 @@ TEST_CASE("the distance of series goes from none to all") {
   CHECK(diff.series.ppm() > 980'000);
   CHECK(diff.series.ppm() <= 1'000'000);
 }
+}  // namespace tl::analysis_run_diff_test

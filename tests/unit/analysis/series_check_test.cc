@@ -6,8 +6,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
-
+namespace tl::analysis_series_check_test {
 namespace {
 
 constexpr const char* kHeader =
@@ -48,3 +47,4 @@ TEST_CASE("a line that is no row is refused with file and line") {
   CHECK_THROWS_AS(check_text("100,a,1,1,1,1,1,1,1,x\n"), MeasurementError);
   CHECK_THROWS_AS(check_text("x,a,1,1,1,1,1,1,1,1\n"), MeasurementError);
 }
+}  // namespace tl::analysis_series_check_test

@@ -5,7 +5,7 @@
 #include "base/errors.hh"
 #include "support/analysed.hh"
 
-using namespace tl;
+namespace tl::analysis_time_series_test {
 using namespace tl::test;
 using namespace std::chrono_literals;
 
@@ -133,3 +133,4 @@ TEST_CASE("a series needs an interval") {
   options.interval = 0ns;
   CHECK_THROWS_AS((void)analyse(pcap_file({}), options), UsageError);
 }
+}  // namespace tl::analysis_time_series_test

@@ -8,7 +8,7 @@
 
 #include "base/errors.hh"
 
-using namespace tl;
+namespace tl::base_process_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("a command's output, input and status come back") {
@@ -55,3 +55,4 @@ TEST_CASE("an abandoned child does not outlive its object") {
   }
   CHECK(::kill(pid, 0) != 0);
 }
+}  // namespace tl::base_process_test

@@ -4,7 +4,7 @@
 
 #include "base/errors.hh"
 
-using namespace tl;
+namespace tl::base_units_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("durations are read with every unit, and a bare number is seconds") {
@@ -42,3 +42,4 @@ TEST_CASE("rates are decimal and sizes are binary") {
   CHECK_THROWS_WITH((void)parse_integer("x", 1, 65535, "port"),
                     "port 'x': expected a whole number from 1 to 65535");
 }
+}  // namespace tl::base_units_test

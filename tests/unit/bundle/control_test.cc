@@ -7,7 +7,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::bundle_control_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("a message posted before or after the wait begins arrives") {
@@ -28,3 +28,4 @@ TEST_CASE("a wait ends when its stop descriptor becomes readable") {
   write_all(write_end.get(), "x", "pipe");
   CHECK_FALSE(Control{folder.path()}.await("gate", Deadline{10s}, read_end.get()).has_value());
 }
+}  // namespace tl::bundle_control_test

@@ -2,8 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace tl;
-
+namespace tl::bundle_iperf_result_test {
 TEST_CASE("a complete iperf result gives bytes, time, retransmits and version") {
   const IperfResult r = parse_iperf(R"({"start":{"version":"iperf 3.12"},"intervals":[],
     "end":{"sum_sent":{"bytes":1000,"seconds":2.5,"retransmits":3},"sum_received":{"bytes":900}}})");
@@ -39,3 +38,4 @@ TEST_CASE("text around the object and NaN inside it are tolerated") {
   CHECK(r.bytes_sent == 5);
   CHECK(r.document.at("title") == "nan \"inf\"");
 }
+}  // namespace tl::bundle_iperf_result_test

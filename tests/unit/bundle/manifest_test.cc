@@ -6,7 +6,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::bundle_manifest_test {
 namespace fs = std::filesystem;
 
 TEST_CASE("verify finds a single flipped bit at every place of every file") {
@@ -47,3 +47,4 @@ TEST_CASE("a folder without a manifest, and one of a newer schema, are refused")
   CHECK_THROWS_WITH_AS((void)read_manifest(folder.path()),
                        doctest::Contains("is newer than this trafficlab"), UsageError);
 }
+}  // namespace tl::bundle_manifest_test

@@ -7,7 +7,7 @@
 #include "base/sha256.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::bundle_run_folder_test {
 namespace fs = std::filesystem;
 
 TEST_CASE("a run folder has a partial name until it is finished, and every file's checksum then") {
@@ -40,3 +40,4 @@ TEST_CASE("an abandoned folder gets a manifest once and keeps its partial name")
   CHECK(manifest.at("outcome").at("reason") == "the controller died");
   CHECK(manifest.at("outcome").at("verdict") == "inconclusive");
 }
+}  // namespace tl::bundle_run_folder_test

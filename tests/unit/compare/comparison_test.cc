@@ -11,7 +11,7 @@
 #include "support/made_runs.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::compare_comparison_test {
 using namespace tl::test;
 
 namespace {
@@ -196,3 +196,4 @@ TEST_CASE("limits and confidence as people write them") {
   for (const char* bad : {"", "100%", "1", "20%", "95 %"})
     CHECK_THROWS_AS(parse_confidence(bad), UsageError);
 }
+}  // namespace tl::compare_comparison_test

@@ -12,7 +12,7 @@
 #include "support/skip.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::compare_gate_test {
 using namespace tl::test;
 
 namespace {
@@ -175,3 +175,4 @@ TEST_CASE("the Markdown summary and the JSON hold value, limit, change and reaso
   CHECK(json.at("gates").at(0).at("values").size() == 5);
   CHECK(gate_text(report).find("verdict: fail") != std::string::npos);
 }
+}  // namespace tl::compare_gate_test

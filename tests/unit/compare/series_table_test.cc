@@ -7,7 +7,7 @@
 #include "support/made_runs.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::compare_series_table_test {
 using namespace tl::test;
 using nlohmann::json;
 
@@ -57,3 +57,4 @@ TEST_CASE("one run has no table of a series") {
   make_run(folder.path() / "run");
   CHECK_THROWS_AS((void)series_tables(folder.path() / "run"), UsageError);
 }
+}  // namespace tl::compare_series_table_test

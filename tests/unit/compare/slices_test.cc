@@ -11,7 +11,7 @@
 #include "support/skip.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::compare_slices_test {
 using namespace tl::test;
 
 namespace {
@@ -120,3 +120,4 @@ TEST_CASE("a failed gate leaves slices that tcpdump opens, a passed one leaves n
     CHECK(seen.out == "3 packets\n");
   }
 }
+}  // namespace tl::compare_slices_test

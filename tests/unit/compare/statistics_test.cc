@@ -7,8 +7,7 @@
 
 #include "compare/decision.hh"
 
-using namespace tl;
-
+namespace tl::compare_statistics_test {
 namespace {
 
 // Normal values by Box and Muller, from a seed: the same in every run of the tests.
@@ -116,7 +115,7 @@ TEST_CASE("three runs against three are always inconclusive, with the number tha
 }
 
 TEST_CASE("A/A: of 200 comparisons at 5 % at most 7.5 % see a difference") {
-  for (const std::size_t runs : {4, 5, 8, 12, 30}) {
+  for (const std::size_t runs : {4U, 5U, 8U, 12U, 30U}) {
     Noise noise{runs};
     int alarms = 0, failures = 0;
     for (int i = 0; i < 200; ++i) {
@@ -131,7 +130,7 @@ TEST_CASE("A/A: of 200 comparisons at 5 % at most 7.5 % see a difference") {
 }
 
 TEST_CASE("A/A in pairs: of 200 comparisons at 5 % at most 7.5 % see a difference") {
-  for (const std::size_t pairs : {6, 10, 60}) {
+  for (const std::size_t pairs : {6U, 10U, 60U}) {
     Noise noise{pairs};
     int alarms = 0;
     for (int i = 0; i < 200; ++i) {
@@ -199,3 +198,4 @@ TEST_CASE("in ABBA pairs a linear drift of the host cancels") {
   CHECK(d.p > 0.9);
   CHECK(d.verdict == Verdict::pass);
 }
+}  // namespace tl::compare_statistics_test

@@ -4,8 +4,7 @@
 
 #include "base/errors.hh"
 
-using namespace tl;
-
+namespace tl::lab_compose_file_test {
 namespace {
 
 const Variables kVariables{
@@ -64,3 +63,4 @@ TEST_CASE("variables, defaults and escaped dollars are resolved") {
   CHECK(lab.services[0].image == "trafficlab:1");
   CHECK(lab.services[0].command == std::vector<std::string>{"5", "$x", "aabcb"});
 }
+}  // namespace tl::lab_compose_file_test

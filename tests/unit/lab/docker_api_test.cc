@@ -5,7 +5,7 @@
 #include "base/errors.hh"
 #include "support/docker_daemon.hh"
 
-using namespace tl;
+namespace tl::lab_docker_api_test {
 using tl::test::ScopedVariable;
 
 namespace {
@@ -42,3 +42,4 @@ TEST_CASE("the Docker host is DOCKER_HOST, and only what can be asked is accepte
   CHECK_THROWS_AS(DockerApi{"ssh://somewhere"}, UsageError);
   CHECK_THROWS_AS(DockerApi{"/var/run/docker.sock"}, UsageError);
 }
+}  // namespace tl::lab_docker_api_test

@@ -6,7 +6,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::lab_image_test {
 using namespace tl::test;
 
 TEST_CASE("the image's name changes with every input, and with nothing else") {
@@ -36,3 +36,4 @@ TEST_CASE("without a source tree the image cannot be made, and what to do is sai
   CHECK_THROWS_WITH_AS((void)image_name(empty.path()), doctest::Contains("TRAFFICLAB_IMAGE"),
                        MachineError);
 }
+}  // namespace tl::lab_image_test

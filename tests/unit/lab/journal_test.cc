@@ -8,7 +8,7 @@
 #include "support/docker_daemon.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::lab_journal_test {
 using namespace tl::test;
 
 namespace {
@@ -67,3 +67,4 @@ TEST_CASE("living runs never get overlapping subnets") {
   CHECK_FALSE(c.overlaps(a));
   CHECK_FALSE(c.overlaps(b));
 }
+}  // namespace tl::lab_journal_test

@@ -4,8 +4,7 @@
 
 #include "base/errors.hh"
 
-using namespace tl;
-
+namespace tl::lab_subnet_test {
 TEST_CASE("the first free subnet skips what is taken, whatever its size") {
   CHECK(free_subnet({}).text() == "198.18.0.0/28");
   CHECK(free_subnet({parse_subnet("198.18.0.0/28")}).text() == "198.18.0.16/28");
@@ -20,3 +19,4 @@ TEST_CASE("addresses count from the subnet's base") {
   CHECK_THROWS_AS((void)parse_subnet("198.18.0.0"), UsageError);
   CHECK_THROWS_AS((void)parse_subnet("x/28"), UsageError);
 }
+}  // namespace tl::lab_subnet_test

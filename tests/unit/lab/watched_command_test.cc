@@ -8,7 +8,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::lab_watched_command_test {
 using namespace tl::test;
 using std::chrono::seconds;
 
@@ -51,3 +51,4 @@ TEST_CASE("the line that explains a failure is the last one that speaks of an er
   CHECK(explained("one\ntwo\n\n") == "two");
   CHECK(explained("").empty());
 }
+}  // namespace tl::lab_watched_command_test

@@ -16,6 +16,7 @@
 #include "live/registry.hh"
 #include "support/temporary.hh"
 
+namespace tl::live_exposition_test {
 using namespace tl::live;
 
 namespace {
@@ -176,3 +177,4 @@ TEST_CASE("a summary gives nearest-rank quantiles of its window and counts every
   CHECK(value.quantiles ==
         std::vector<std::pair<double, double>>{{0, 101}, {0.5, 150}, {0.99, 199}, {1, 200}});
 }
+}  // namespace tl::live_exposition_test

@@ -4,6 +4,7 @@
 
 #include "base/errors.hh"
 
+namespace tl::live_grouping_key_test {
 using namespace tl::live;
 
 TEST_CASE("grouping labels that a path cannot carry travel as base64") {
@@ -22,3 +23,4 @@ TEST_CASE("grouping labels that a path cannot carry travel as base64") {
 TEST_CASE("a gateway on loopback is reached from loopback") {
   CHECK(address_towards("127.0.0.1", 9091) == "127.0.0.1");
 }
+}  // namespace tl::live_grouping_key_test

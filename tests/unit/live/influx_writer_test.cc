@@ -8,7 +8,7 @@
 
 #include "base/errors.hh"
 
-using namespace tl;
+namespace tl::live_influx_writer_test {
 using namespace tl::live;
 using namespace std::chrono_literals;
 
@@ -332,3 +332,4 @@ TEST_CASE("19 secrets are in no message, and not in the URL") {
     CHECK(std::string{error.what()}.find("hunter2") == std::string::npos);
   }
 }
+}  // namespace tl::live_influx_writer_test

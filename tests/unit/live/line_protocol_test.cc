@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
+namespace tl::live_line_protocol_test {
 using namespace tl::live;
 
 namespace {
@@ -106,3 +107,4 @@ TEST_CASE("5 times are rounded down to the precision, also before 1970") {
   p.time_ns = -1;
   CHECK(encode_point(p, Precision::s).line == "m,t=v f=\"a b 7\" -1\n");
 }
+}  // namespace tl::live_line_protocol_test

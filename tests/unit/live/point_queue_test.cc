@@ -11,7 +11,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::live_point_queue_test {
 using namespace tl::live;
 using tl::test::TemporaryFolder;
 
@@ -168,3 +168,4 @@ TEST_CASE("3 two writers cannot share a spool") {
       (void)disk_queue(folder.path(), kMuch),
       ("open spool " + folder.path().native() + ": another process uses it").c_str(), MachineError);
 }
+}  // namespace tl::live_point_queue_test

@@ -10,7 +10,7 @@
 #include "live/qos_probes.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::live_qos_config_test {
 using namespace tl::live;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -101,3 +101,4 @@ TEST_CASE("19 the environment adds targets and gives secrets, and names itself i
                                          }),
                        doctest::Contains("$QOS_EVERY: "), UsageError);
 }
+}  // namespace tl::live_qos_config_test

@@ -8,7 +8,7 @@
 #include "live/qos_fields.hh"
 #include "live/schedule.hh"
 
-using namespace tl;
+namespace tl::live_qos_row_test {
 using namespace tl::live;
 using namespace std::chrono_literals;
 
@@ -80,10 +80,11 @@ TEST_CASE("1 a field has one type, whatever the outcome and the style") {
   std::map<std::string, std::size_t> types;
   for (const FailureStyle style : {FailureStyle::absent, FailureStyle::compatible})
     for (const QosRow& row : rows_of_every_kind(style))
-      for (const auto& [name, value] : row.fields) {
-        CAPTURE(name);
-        CHECK(types.emplace(name, value.index()).first->second == value.index());
-        CHECK(find_qos_field(name)->probe == row.probe);
+      for (const auto& field : row.fields) {
+        CAPTURE(field.first);
+        const std::size_t type = field.second.index();
+        CHECK(types.emplace(field.first, type).first->second == type);
+        CHECK(find_qos_field(field.first)->probe == row.probe);
       }
   CHECK(types.size() > 40);
 }
@@ -191,3 +192,4 @@ TEST_CASE("18 rounds do not drift, whatever they take, and missed ones are count
   CHECK(schedule.next(1260) == 1305);  // two passed: 1185, 1245
   CHECK(schedule.skipped() == 2);
 }
+}  // namespace tl::live_qos_row_test

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+namespace tl::live_retry_test {
 using namespace tl::live;
 using namespace std::chrono_literals;
 
@@ -39,3 +40,4 @@ TEST_CASE("3 a senseless Retry-After is ten seconds and a long one ten minutes")
   CHECK(*parse_retry_after("86400", 0) == 600s);
   CHECK(*parse_retry_after("99999999999999999999999", 0) == 600s);
 }
+}  // namespace tl::live_retry_test

@@ -11,7 +11,7 @@
 #include "live/exposition.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::live_run_summary_test {
 using namespace tl::live;
 using namespace tl::test;
 using nlohmann::json;
@@ -99,3 +99,4 @@ TEST_CASE("a run that failed early is published with its outcome alone") {
   CHECK(contains(encode(run_families(runs), Format::text),
                  "trafficlab_run_success{experiment=\"cubic\",run_id=\"abc123\"} 0\n"));
 }
+}  // namespace tl::live_run_summary_test

@@ -7,6 +7,7 @@
 #include "pace/poll_loop.hh"
 #include "pace/prometheus_answer.hh"
 
+namespace tl::pace_adaptive_metric_test {
 using namespace tl::pace;
 using namespace std::chrono_literals;
 
@@ -190,3 +191,4 @@ TEST_CASE("answers of the query API are read, and what is none gives a reason") 
        {"", "[]", "{}", "<html>", R"({"status":"success","data":{"resultType":"x"}})"})
     CHECK_FALSE(parse_query_answer(text).error.empty());
 }
+}  // namespace tl::pace_adaptive_metric_test

@@ -12,7 +12,7 @@
 #include "pace/sample_log.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::pace_cost_row_test {
 using namespace tl::pace;
 using namespace tl::test;
 
@@ -114,3 +114,4 @@ TEST_CASE("13 the log of samples knows where it ended, and drops half a line") {
         "2000,\"up{instance=\"\"a,b\"\"}\",0\r\n"
         "3000,\"up{instance=\"\"a,b\"\"}\",1\r\n");
 }
+}  // namespace tl::pace_cost_row_test

@@ -6,6 +6,7 @@
 #include "pace/fixed_equivalent.hh"
 #include "support/change_traces.hh"
 
+namespace tl::pace_freshness_test {
 using namespace tl::pace;
 using namespace tl::test;
 
@@ -82,3 +83,4 @@ TEST_CASE("the fixed interval of equal bytes agrees with polling the same change
   CHECK(static_cast<double>(formula.mean_ns) ==
         doctest::Approx(static_cast<double>(simulated.mean_ns)).epsilon(0.02));
 }
+}  // namespace tl::pace_freshness_test

@@ -5,6 +5,7 @@
 
 #include "support/change_traces.hh"
 
+namespace tl::pace_interval_controller_test {
 using namespace tl::pace;
 using namespace tl::test;
 using namespace std::chrono_literals;
@@ -166,3 +167,4 @@ TEST_CASE("the rate of changes is estimated without the bias of changes that hid
   // 6 of 12 changed: -log(6.5 / 12.5) = 0.654 changes an interval, not 0.5.
   CHECK(static_cast<double>(*rate.mean_gap_ns()) / 1e9 == doctest::Approx(15.29).epsilon(0.001));
 }
+}  // namespace tl::pace_interval_controller_test

@@ -7,7 +7,7 @@
 #include "base/errors.hh"
 #include "pace/scrape_advice.hh"
 
-using namespace tl;
+namespace tl::pace_scrape_config_test {
 using namespace tl::pace;
 using namespace std::chrono_literals;
 
@@ -121,3 +121,4 @@ TEST_CASE("14 a series belongs to the job that its labels name") {
   CHECK(job_of_series("m{exported_job=\"a\"}").empty());
   CHECK(job_of_series("m").empty());
 }
+}  // namespace tl::pace_scrape_config_test

@@ -2,8 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace tl;
-
+namespace tl::probe_bucket_reader_test {
 namespace {
 
 // Two CPUs, eight slots, four cells: memory as the kernel side would leave it.
@@ -94,3 +93,4 @@ TEST_CASE("T09 two readers of one memory agree") {
   BucketReader one = m.reader(10), two = m.reader(10);
   CHECK(rx_bytes_of_series_1(one, 13, 14) == rx_bytes_of_series_1(two, 13, 14));
 }
+}  // namespace tl::probe_bucket_reader_test

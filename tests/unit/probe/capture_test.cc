@@ -11,7 +11,7 @@
 #include "probe/packet_filter.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::probe_capture_test {
 using tl::test::TemporaryFolder;
 
 namespace {
@@ -172,3 +172,4 @@ TEST_CASE("R-17 a filter is judged before anything starts") {
                        "filter 'tcp prot 9090': can't parse filter expression: syntax error",
                        UsageError);
 }
+}  // namespace tl::probe_capture_test

@@ -2,8 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace tl;
-
+namespace tl::probe_echo_packet_test {
 namespace {
 
 const EchoIdentity kIdentity{false, 0x1234, 0x0102030405060708, 56};
@@ -79,3 +78,4 @@ TEST_CASE("an IPv4 header with options is skipped by its own length") {
   CHECK(icmp_message(std::span{packet}.first(10), true).empty());
   CHECK(icmp_message({}, true).empty());
 }
+}  // namespace tl::probe_echo_packet_test

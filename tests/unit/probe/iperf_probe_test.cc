@@ -6,7 +6,7 @@
 #include "base/errors.hh"
 #include "base/fd.hh"
 
-using namespace tl;
+namespace tl::probe_iperf_probe_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -85,3 +85,4 @@ TEST_CASE("17 a client that cannot run or takes too long is a failed test, not t
   CHECK(outcome.tcp.error == "run iperf: over its limit");
   CHECK_FALSE(outcome.has_udp);
 }
+}  // namespace tl::probe_iperf_probe_test

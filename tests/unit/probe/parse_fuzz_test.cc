@@ -12,6 +12,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #include "parse.bpf.h"
+
+namespace tl::probe_parse_fuzz_test {
 #pragma GCC diagnostic pop
 
 namespace {
@@ -182,3 +184,4 @@ TEST_CASE("T79 a million random headers give what the independent parser says, w
   }
   CHECK(equal == 1'000'000);
 }
+}  // namespace tl::probe_parse_fuzz_test

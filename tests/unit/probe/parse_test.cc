@@ -6,6 +6,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #include "parse.bpf.h"
+
+namespace tl::probe_parse_test {
 #pragma GCC diagnostic pop
 
 namespace {
@@ -100,3 +102,4 @@ TEST_CASE("T29 up to two VLAN tags are looked behind") {
   twice.insert(twice.end(), tagged.begin(), tagged.end());
   CHECK(parse(twice, 0x88a8).destination == 80);
 }
+}  // namespace tl::probe_parse_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace tl;
+namespace tl::probe_ping_statistics_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -82,3 +82,4 @@ TEST_CASE("2 one reply has an average and no jitter") {
   CHECK_FALSE(summary.stddev_ms);
   CHECK(summary.loss_pct == 80.0);
 }
+}  // namespace tl::probe_ping_statistics_test

@@ -6,7 +6,7 @@
 
 #include "support/temporary.hh"
 
-namespace tl {
+namespace tl::report_iperf_track_test {
 namespace {
 
 const char* const kClient = R"({"start":{"version":"iperf 3.12","connected":[
@@ -56,4 +56,4 @@ TEST_CASE("an iperf result that does not count has a reason instead of intervals
   CHECK(track_of("{").intervals.empty());
 }
 
-}  // namespace tl
+}  // namespace tl::report_iperf_track_test

@@ -4,8 +4,7 @@
 
 #include "report/plot_svg.hh"
 
-using namespace tl;
-
+namespace tl::report_overlay_test {
 namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
@@ -57,3 +56,4 @@ TEST_CASE("an overlay of runs that have nothing in common says so") {
   none.timeline.missing = "no file";
   CHECK(overlay_svg(run_of(1, 0, 10), none, "x").find("No plot: no file") != std::string::npos);
 }
+}  // namespace tl::report_overlay_test

@@ -10,7 +10,7 @@
 #include "support/made_bundle.hh"
 #include "support/temporary.hh"
 
-namespace tl {
+namespace tl::report_report_test {
 namespace {
 
 struct Made {
@@ -132,4 +132,4 @@ TEST_CASE("the plot has a panel a service, each with a range and a mean for RX a
   CHECK(count_of(plot, "nan") + count_of(plot, "inf") == 0);
 }
 
-}  // namespace tl
+}  // namespace tl::report_report_test

@@ -11,7 +11,7 @@
 #include "report/slow_windows.hh"
 #include "support/temporary.hh"
 
-namespace tl {
+namespace tl::report_timeline_test {
 namespace {
 
 constexpr const char* kHeader =
@@ -157,4 +157,4 @@ TEST_CASE("a steady run has no slow windows, and neither has one without traffic
   CHECK(slow_windows(std::vector<std::uint64_t>(5, 7), {0, 5}).empty());
 }
 
-}  // namespace tl
+}  // namespace tl::report_timeline_test

@@ -7,7 +7,7 @@
 #include "base/fd.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::run_doctor_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -59,3 +59,4 @@ TEST_CASE("doctor: the disk estimate grows with rate, duration and snaplen") {
   e.snaplen_bytes = 1500;
   CHECK(estimated_bundle_bytes(e) > 5 * base);
 }
+}  // namespace tl::run_doctor_test

@@ -9,7 +9,7 @@
 #include "spec/parse.hh"
 #include "support/temporary.hh"
 
-using namespace tl;
+namespace tl::run_series_plan_test {
 using namespace tl::test;
 using nlohmann::json;
 
@@ -81,3 +81,4 @@ TEST_CASE("a series that is complete, none, or of another lab is not resumed") {
   std::ofstream{changed.path() / "compose.yaml"} << "services: {other: {}}\n";
   CHECK(refusal(changed.path()).find("has changed since") != std::string::npos);
 }
+}  // namespace tl::run_series_plan_test

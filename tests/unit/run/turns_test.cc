@@ -6,8 +6,7 @@
 #include <set>
 #include <string>
 
-using namespace tl;
-
+namespace tl::run_turns_test {
 namespace {
 
 std::string order(const std::vector<Turn>& turns) {
@@ -61,3 +60,4 @@ TEST_CASE("over many rounds every arm is first about equally often") {
   for (std::size_t i = 0; i < turns.size(); i += 4) ++first[turns[i].arm];
   for (const int count : first) CHECK(std::abs(count - 1000) < 150);  // five deviations
 }
+}  // namespace tl::run_turns_test

@@ -8,6 +8,7 @@
 
 #include "support/temporary.hh"
 
+namespace tl::serve_live_watch_test {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
@@ -74,3 +75,4 @@ TEST_CASE("a message that is not one is not shown") {
   std::ofstream{run.folder / "control" / "live.json"} << "{\"window\": null}";
   CHECK(watch.next() == "");
 }
+}  // namespace tl::serve_live_watch_test

@@ -9,6 +9,7 @@
 #include "base/errors.hh"
 #include "support/temporary.hh"
 
+namespace tl::serve_result_folder_test {
 namespace fs = std::filesystem;
 using tl::ResultFolder;
 
@@ -79,3 +80,4 @@ TEST_CASE("a folder that is not there is an error in one line") {
   CHECK_THROWS_WITH_AS(ResultFolder{"/no/such/results"},
                        "results '/no/such/results': no such folder", tl::UsageError);
 }
+}  // namespace tl::serve_result_folder_test

@@ -16,6 +16,7 @@
 #include "support/made_bundle.hh"
 #include "support/temporary.hh"
 
+namespace tl::serve_result_server_test {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
@@ -176,3 +177,4 @@ TEST_CASE(
   CHECK(status_of(served.raw(request_of("/api/bundles", "[::1]:8080"))) == 200);
   CHECK(status_of(served.raw(request_of("/api/bundles", "127.0.0.1:1"))) == 200);
 }
+}  // namespace tl::serve_result_server_test

@@ -5,7 +5,7 @@
 #include "base/errors.hh"
 #include "spec/settings.hh"
 
-using namespace tl;
+namespace tl::spec_parse_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -97,3 +97,4 @@ TEST_CASE("what is of TCP alone is refused for UDP") {
         "traffic.congestion and traffic.mss are of TCP, the protocol is udp");
   CHECK(message_for("traffic: {protocol: tcp, congestion: reno, mss: 1000}") == "accepted");
 }
+}  // namespace tl::spec_parse_test

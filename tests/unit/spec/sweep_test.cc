@@ -5,8 +5,7 @@
 #include "base/errors.hh"
 #include "spec/parse.hh"
 
-using namespace tl;
-
+namespace tl::spec_sweep_test {
 namespace {
 
 constexpr const char* kMatrixFile =
@@ -86,3 +85,4 @@ TEST_CASE("where one experiment is wanted a matrix is refused") {
   CHECK_THROWS_WITH_AS((void)parse_experiment_text("matrix: {traffic.port: [1, 2]}", "e.yaml"),
                        "e.yaml: has a matrix, which is for `trafficlab run` alone", UsageError);
 }
+}  // namespace tl::spec_sweep_test
