@@ -6,8 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 parts=${*:-checks unit system browser}
 work=$(mktemp -d /tmp/tl-run-XXXXXX)
-beside_pid=
-trap 'rm -rf "$work"; [ -z "$beside_pid" ] || kill "$beside_pid" 2>/dev/null' EXIT
+trap 'cat "$work"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null; rm -rf "$work"' EXIT
 export TL_RESULTS="$work/results.tsv"
 : >"$TL_RESULTS"
 
@@ -78,57 +77,75 @@ if wants unit; then
   suite "unit tests" build/release/tests/unit_tests
 fi
 
+# in_background NAME COMMAND…: results and output apart, until gather NAME adds them.
+in_background() {
+  job=$1
+  shift
+  : >"$work/$job.tsv"
+  (
+    TL_RESULTS=$work/$job.tsv
+    "$@"
+  ) >"$work/$job" 2>&1 &
+  echo "$!" >"$work/$job.pid"
+}
+gather() {
+  [ -f "$work/$1.pid" ] || return 0
+  wait "$(cat "$work/$1.pid")"
+  rm "$work/$1.pid"
+  cat "$work/$1"
+  cat "$work/$1.tsv" >>"$TL_RESULTS"
+}
+
 # Sanitizers, fuzzers and clang-tidy take minutes of CPU, system tests mostly wait: both at once.
-beside() {
-  TL_RESULTS=$work/beside.tsv
+sanitizers() {
+  check "the ASan and UBSan build has no warning" nice -n 19 scripts/build.sh asan unit_tests
+  suite "unit tests under ASan and UBSan" nice -n 19 build/asan/tests/unit_tests
+  check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
+  suite "tests with threads under TSan" nice -n 19 build/tsan/tests/thread_tests
+}
+fuzzers_and_tidy() {
   if wants unit; then
-    check "the ASan and UBSan build has no warning" nice -n 19 scripts/build.sh asan unit_tests
-    suite "unit tests under ASan and UBSan" nice -n 19 build/asan/tests/unit_tests
-    check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
-    suite "tests with threads under TSan" nice -n 19 build/tsan/tests/thread_tests
     check "the fuzzers' build has no warning" nice -n 19 scripts/build.sh fuzz fuzzers
     check "a short fuzz run finds nothing" nice -n 19 scripts/fuzz.sh 5
   fi
   if wants checks; then check "clang-tidy finds nothing" nice -n 19 tests/run.sh tidy; fi
 }
-touch "$work/beside.tsv"
-beside >"$work/beside" 2>&1 &
-beside_pid=$!
 
-# Those that compare what is on the machine before and after, set its clock, or need its speed, run one by one when the
-# builds are done. The others wait more than they work: counters beside all else, and beside the builds.
-alone='*docker*,*failures*,*leftovers*,*main_job*,*matrix*,*netns_engine*,*counters_test*,*counters_containers*'
-alone="$alone,*counters_clock*,*counters_attribution*,*selftest*,*capture_rate*,*ping_test*"
+# Three groups of system tests. Side by side with each other and the sanitizers: counters, then pacing and comparing;
+# all others. Then, with only compilers beside them, those that compare what is on the machine before and after. Last,
+# with nothing beside them, those that set the machine's clock or need its speed.
+whole_machine='*docker*,*failures*,*leftovers*,*main_job*,*matrix*,*netns_engine*,*counters_test*,*counters_containers*'
+whole_machine="$whole_machine,*counters_attribution*,*selftest*"
+alone='*counters_clock*,*capture_rate*,*ping_test*'
 counters='*system/counter*'
+slow='*pace_test*,*compare_test*'
 system_tests() {
   name=$1
   shift
   suite "system tests: $name" build/release/tests/system_tests "$@"
+}
+counters_and_slow() {
+  system_tests "counters" --source-file="$counters" --source-file-exclude="$alone,$whole_machine"
+  suite "counters on other kernels" tests/kernels.sh build/release
+  system_tests "pacing and comparing" --source-file="$slow"
 }
 runs_system=false
 if wants system; then
   if [ "$(id -u)" -eq 0 ]; then runs_system=true; else record skipped 0 "system tests" "not root"; fi
 fi
 
+if wants unit; then in_background sanitizers sanitizers; fi
 if $runs_system; then
-  (
-    TL_RESULTS=$work/other.tsv
-    touch "$TL_RESULTS"
-    system_tests "runs, captures, telemetry" --source-file-exclude="$alone,$counters"
-  ) >"$work/other" 2>&1 &
-  other_pid=$!
-  system_tests "counters" --source-file="$counters" --source-file-exclude="$alone"
-  suite "counters on other kernels" tests/kernels.sh build/release
-  wait "$other_pid"
-  cat "$work/other"
-  cat "$work/other.tsv" >>"$TL_RESULTS"
+  in_background counters counters_and_slow
+  in_background runs system_tests "runs, captures, telemetry" \
+    --source-file-exclude="$alone,$whole_machine,$counters,$slow"
+  gather counters
+  gather runs
 fi
-
-wait "$beside_pid"
-beside_pid=
-cat "$work/beside"
-cat "$work/beside.tsv" >>"$TL_RESULTS"
-
+gather sanitizers
+in_background compilers fuzzers_and_tidy
+if $runs_system; then system_tests "of the whole machine" --source-file="$whole_machine"; fi
+gather compilers
 if $runs_system; then system_tests "alone on the machine" --source-file="$alone"; fi
 
 if wants browser; then
