@@ -97,9 +97,17 @@ static __noinline int register_device(const struct tl_device_key *key, __u32 typ
 	return 0;
 }
 
-static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu)
+/* Bytes of the link-layer header of a device's frames. */
+static __always_inline __u32 header_of_type(__u16 type)
+{
+	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
+}
+
+static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu,
+							 __u32 *link_header)
 {
 	struct tl_device_series series = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED};
+	*link_header = 0;
 	struct tl_cache *cache = bpf_map_lookup_elem(cache_map, &cpu);
 	if (!cache)
 		return series;
@@ -112,8 +120,10 @@ static __always_inline struct tl_device_series series_of(struct net_device *devi
 	if (entry->ifindex == ifindex && entry->netns == name) {
 		series.series = entry->series;
 		series.flags = entry->flags;
+		*link_header = entry->link_header;
 		return series;
 	}
+	*link_header = header_of_type(GET(device, type));
 	struct tl_device_key key = key_of(device);
 	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
 	if (!found) {
@@ -125,15 +135,10 @@ static __always_inline struct tl_device_series series_of(struct net_device *devi
 	series = *found;
 	entry->series = series.series;
 	entry->flags = series.flags;
+	entry->link_header = *link_header;
 	entry->ifindex = ifindex;
 	entry->netns = name;
 	return series;
-}
-
-/* Bytes of the link-layer header of a device's frames. */
-static __always_inline __u32 header_of_type(__u16 type)
-{
-	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
 }
 
 static __always_inline void add_ports_of(struct sk_buff *skb, void *block, void *totals, __u32 epoch, int is_rx,
@@ -170,20 +175,18 @@ static __always_inline __u32 tag_beside(struct sk_buff *skb)
 	return BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present) ? VLAN_HLEN : 0;
 }
 
-struct gso {
-	__u16 size, segments;
+/* Lies like this in skb_shared_info, too, so that one load brings both. */
+union gso {
+	__u32 word;
+	struct {
+		__u16 size, segments;
+	};
 };
-static __always_inline struct gso gso_of(struct sk_buff *skb)
+static __always_inline union gso gso_of(struct sk_buff *skb)
 {
-	struct gso gso = {0, 0};
+	union gso gso = {0};
 	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
-	if (reads_directly()) {
-		shared = bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info));
-		gso.size = shared->gso_size;
-		gso.segments = shared->gso_segs;
-	} else {
-		bpf_core_read(&gso, sizeof(gso), &shared->gso_size);
-	}
+	load_words(&gso.word, sizeof(gso.word), &shared->gso_size);
 	return gso;
 }
 
@@ -194,20 +197,24 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 	if (!tl_enabled)
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tl_device_series series = series_of(device, maps.cache, cpu);
+	__u32 link_header;
+	struct tl_device_series series = series_of(device, maps.cache, cpu, &link_header);
 	if (series.flags & (skip | TL_IGNORED))
 		return 0;
 	struct place place = place_of(maps, cpu);
 	if (!place.block || !place.totals)
 		return 0;
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
-	__u32 link_header = is_rx ? (__u32)(GET(skb, data) - (GET(skb, head) + GET(skb, mac_header)))
-				  : header_of_type(GET(device, type));
+	if (is_rx && link_header == 0) {
+		__u64 header = (__u64)(GET(skb, data) - (GET(skb, head) + GET(skb, mac_header)));
+		barrier_var(header); /* the verifier wants arithmetic with pointers to be 64 bits wide */
+		link_header = (__u32)header;
+	}
 	__u32 tag = tag_beside(skb);
 	struct amount a = {1, 1, GET(skb, len) + tag, 0};
 	if (is_rx)
 		a.bytes += link_header;
-	struct gso gso = gso_of(skb);
+	union gso gso = gso_of(skb);
 	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments, link_header + tag, &a);
 	add(place.block, place.totals, series.series, place.epoch, &a);
 	if (tl_ports && (series.flags & TL_COUNTS_PORTS))
@@ -241,7 +248,8 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 	if (result == 0 || !tl_enabled)
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tl_device_series series = series_of(device, &failed_cache, cpu);
+	__u32 link_header;
+	struct tl_device_series series = series_of(device, &failed_cache, cpu, &link_header);
 	if (series.flags & TL_IGNORED)
 		return 0;
 	/* A busy device is offered the same packet again: net_dev_start_xmit sees it twice, a tap once. */

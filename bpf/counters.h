@@ -53,14 +53,16 @@ struct tl_device {
 	__u32 known; /* 1 once the entry is complete */
 };
 
-/* Direct-mapped cache from device to series, per CPU and hook. */
+/* Direct-mapped cache from device to series, per CPU and hook. An entry lies in one cache line, and says what would
+ * otherwise be read from another line of the device. */
 #define TL_CACHE_SLOTS 256U
 struct tl_cache_entry {
 	__u64 netns; /* its cookie, or the inode number on kernels without */
 	__u32 ifindex;
 	__u32 series;
 	__u32 flags;
-	__u32 reserved;
+	__u32 link_header; /* bytes in front of the network header of the device's frames, as its type says */
+	__u64 reserved;
 };
 struct tl_cache {
 	struct tl_cache_entry entries[TL_CACHE_SLOTS];
