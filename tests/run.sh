@@ -73,10 +73,6 @@ if wants checks; then
   check "every page script parses" check_scripts
 fi
 
-if wants unit; then
-  suite "unit tests" build/release/tests/unit_tests
-fi
-
 # in_background NAME COMMAND…: results and output apart, until gather NAME adds them.
 in_background() {
   job=$1
@@ -100,51 +96,59 @@ gather() {
 sanitizers() {
   check "the ASan and UBSan build has no warning" nice -n 19 scripts/build.sh asan unit_tests
   suite "unit tests under ASan and UBSan" nice -n 19 build/asan/tests/unit_tests
-  check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
-  suite "tests with threads under TSan" nice -n 19 build/tsan/tests/thread_tests
 }
-fuzzers_and_tidy() {
+compilers() {
   if wants unit; then
+    check "the TSan build has no warning" nice -n 19 scripts/build.sh tsan thread_tests
+    suite "tests with threads under TSan" nice -n 19 build/tsan/tests/thread_tests
     check "the fuzzers' build has no warning" nice -n 19 scripts/build.sh fuzz fuzzers
     check "a short fuzz run finds nothing" nice -n 19 scripts/fuzz.sh 5
   fi
   if wants checks; then check "clang-tidy finds nothing" nice -n 19 tests/run.sh tidy; fi
 }
 
-# Three groups of system tests. Side by side with each other and the sanitizers: counters, then pacing and comparing;
-# all others. Then, with only compilers beside them, those that compare what is on the machine before and after. Last,
-# with nothing beside them, those that set the machine's clock or need its speed.
+# Three groups of system tests. Side by side with each other and the unit tests: counters, then pacing; the docker image,
+# whose engine has a network of its own; all others.
+# Then, with little more than compilers beside them, those that compare what is on the machine before and after. Last, with
+# nothing beside them, those that set the machine's clock or need its speed.
 whole_machine='*docker*,*failures*,*leftovers*,*main_job*,*matrix*,*netns_engine*,*counters_test*,*counters_containers*'
 whole_machine="$whole_machine,*counters_attribution*,*selftest*"
 alone='*counters_clock*,*capture_rate*,*ping_test*'
 counters='*system/counter*'
-slow='*pace_test*,*compare_test*'
+pacing='*pace_test*'
+image='docker: a run leaves a bundle*'
 system_tests() {
   name=$1
   shift
   suite "system tests: $name" build/release/tests/system_tests "$@"
 }
-counters_and_slow() {
+counters_and_pacing() {
   system_tests "counters" --source-file="$counters" --source-file-exclude="$alone,$whole_machine"
   suite "counters on other kernels" tests/kernels.sh build/release
-  system_tests "pacing and comparing" --source-file="$slow"
+  system_tests "pacing" --source-file="$pacing"
 }
 runs_system=false
 if wants system; then
   if [ "$(id -u)" -eq 0 ]; then runs_system=true; else record skipped 0 "system tests" "not root"; fi
 fi
 
-if wants unit; then in_background sanitizers sanitizers; fi
+if wants unit; then
+  in_background units suite "unit tests" build/release/tests/unit_tests
+  in_background sanitizers sanitizers
+fi
 if $runs_system; then
-  in_background counters counters_and_slow
+  in_background counters counters_and_pacing
+  in_background image system_tests "the docker image and a run with it" --test-case="$image"
   in_background runs system_tests "runs, captures, telemetry" \
-    --source-file-exclude="$alone,$whole_machine,$counters,$slow"
+    --source-file-exclude="$alone,$whole_machine,$counters,$pacing"
   gather counters
   gather runs
+  gather image
 fi
+gather units
 gather sanitizers
-in_background compilers fuzzers_and_tidy
-if $runs_system; then system_tests "of the whole machine" --source-file="$whole_machine"; fi
+in_background compilers compilers
+if $runs_system; then system_tests "of the whole machine" --source-file="$whole_machine" --test-case-exclude="$image"; fi
 gather compilers
 if $runs_system; then system_tests "alone on the machine" --source-file="$alone"; fi
 
