@@ -138,7 +138,8 @@ if wants unit; then
 fi
 if $runs_system; then
   in_background counters counters_and_pacing
-  in_background image system_tests "the docker image and a run with it" --test-case="$image"
+  in_background image suite "system tests: the docker image and a run with it" \
+    nice -n 10 build/release/tests/system_tests --test-case="$image"
   in_background runs system_tests "runs, captures, telemetry" \
     --source-file-exclude="$alone,$whole_machine,$counters,$pacing"
   gather counters

@@ -65,7 +65,10 @@ Memory memory_with_256_devices(const std::string& interval, std::size_t rows) {
   REQUIRE(eventually(
       [&] { return std::filesystem::file_size(counters.file()) > rows * kLeastRowBytes; }, 30s));
   const Memory memory = memory_of(counters.child().pid());
-  CHECK(counters.end().ok());
+  // On a busy machine 100 us leave the reader little time: buckets it missed are a gap that is
+  // reported (3), no matter for memory.
+  const ExitStatus status = counters.end();
+  CHECK((status.ok() || status.code == 3));
   MESSAGE(interval, ": resident ", memory.resident_bytes / kMegabyte, " MB, proportional ",
           memory.proportional_bytes / kMegabyte, " MB, peak ", memory.peak_bytes / kMegabyte,
           " MB");
