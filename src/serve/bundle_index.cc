@@ -73,6 +73,18 @@ void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work
 
 }  // namespace
 
+std::string BundleIndex::traffic_of(const std::string& experiment) const {
+  constexpr std::size_t kMostTexts = 1000;
+  {
+    const std::lock_guard lock{traffic_mutex_};
+    if (const auto found = traffic_.find(experiment); found != traffic_.end()) return found->second;
+  }
+  const std::string text = describe_traffic(parse_experiment_text(experiment, "experiment"));
+  const std::lock_guard lock{traffic_mutex_};
+  if (traffic_.size() >= kMostTexts) traffic_.clear();
+  return traffic_.emplace(experiment, text).first->second;
+}
+
 json BundleIndex::read_row(const std::string& name) const {
   json row = {{"name", name}, {"state", "finished"}, {"verdict", "inconclusive"}};
   const auto text = folder_.read(name + "/manifest.json", kMostDocumentBytes);
@@ -87,8 +99,7 @@ json BundleIndex::read_row(const std::string& name) const {
     row["reason"] = outcome.at("reason").is_string() ? outcome.at("reason") : json("");
     row["started"] = manifest.value("started", "");
     row["engine"] = manifest.value("engine", json::object()).value("name", "");
-    row["traffic"] = describe_traffic(
-        parse_experiment_text(manifest.at("experiment").get<std::string>(), "experiment"));
+    row["traffic"] = traffic_of(manifest.at("experiment").get<std::string>());
   } catch (const std::exception& e) {
     row["reason"] = std::string{"manifest.json: "} + e.what();
   }

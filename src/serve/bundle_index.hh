@@ -31,10 +31,14 @@ class BundleIndex {
   // Brings what is known of one run up to date.
   void refresh(const std::string& name, Known& known) const;
   [[nodiscard]] nlohmann::json read_row(const std::string& name) const;
+  // What an experiment's text says of its traffic; the same text is parsed once. Throws UsageError.
+  [[nodiscard]] std::string traffic_of(const std::string& experiment) const;
 
   const ResultFolder& folder_;
   std::mutex mutex_;
   std::map<std::string, Known, std::greater<>> known_;
+  mutable std::mutex traffic_mutex_;
+  mutable std::map<std::string, std::string> traffic_;
 };
 
 }  // namespace tl
