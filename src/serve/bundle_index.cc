@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <span>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "base/errors.hh"
 #include "base/units.hh"
 #include "bundle/manifest.hh"
+#include "serve/json_members.hh"
 #include "spec/parse.hh"
 
 namespace tl {
@@ -24,6 +24,7 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 5> kManifestMembers{"schema", "outcome", "started", "engine",
                                                            "experiment"};
+constexpr std::array<std::string_view, 1> kMetricsMembers{"metrics"};
 constexpr std::size_t kMostDocumentBytes = 16U << 20;
 // The counters agent renews its live message every 250 ms.
 constexpr std::int64_t kLiveFor_ns = 5'000'000'000;
@@ -36,17 +37,6 @@ std::string describe_traffic(const Experiment& e) {
     text += fmt::format(", {} a stream", human_bitrate(static_cast<double>(e.bitrate_bps)));
   if (e.reverse) text += ", reverse";
   return text;
-}
-
-// The members of a document that `wanted` names; everything else is passed over without being kept,
-// which is most of a manifest.
-json parse_members(const std::string& text, std::span<const std::string_view> wanted) {
-  const auto keep = [wanted](int depth, json::parse_event_t event, json& value) {
-    if (depth != 1 || event != json::parse_event_t::key) return true;
-    return std::find(wanted.begin(), wanted.end(), value.get_ref<const std::string&>()) !=
-           wanted.end();
-  };
-  return json::parse(text, keep, false);
 }
 
 // The first value of the metric `name`; null when the bundle has none.
@@ -88,7 +78,7 @@ std::string BundleIndex::traffic_of(const std::string& experiment) const {
 json BundleIndex::read_row(const std::string& name) const {
   json row = {{"name", name}, {"state", "finished"}, {"verdict", "inconclusive"}};
   const auto text = folder_.read(name + "/manifest.json", kMostDocumentBytes);
-  const json manifest = text ? parse_members(*text, kManifestMembers) : json{};
+  const json manifest = text ? json_members(*text, kManifestMembers) : json{};
   if (!manifest.is_object() || manifest.value("schema", "") != kBundleSchema) {
     row["reason"] = "manifest.json is not one of this trafficlab";
     return row;
@@ -105,7 +95,7 @@ json BundleIndex::read_row(const std::string& name) const {
   }
   const auto metrics = folder_.read(name + "/metrics.json", kMostDocumentBytes);
   row["goodput_bps"] =
-      metrics ? metric_of(json::parse(*metrics, nullptr, false), "goodput") : json{};
+      metrics ? metric_of(json_members(*metrics, kMetricsMembers), "goodput") : json{};
   row["has_report"] = folder_.open(name + "/report.html").has_value();
   if (name.ends_with(".partial")) row["state"] = "abandoned";
   return row;
