@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
 /* What every counter program shares: constants, maps, and adding a packet to its bucket. The including file defines
- * TL_LOAD(packet, offset, to, bytes), which copies up to four words from the packet's network header on and is 0 on
- * success. */
+ * TL_PACKET, the type of a packet, and TL_BYTE(packet, offset), a byte of it from its network header on. */
 #ifndef TL_COUNT_BPF_H
 #define TL_COUNT_BPF_H
 
@@ -16,19 +15,16 @@
 #define VLAN_HLEN 4U
 
 /* Set before loading; constants for the verifier, which removes the branches they rule out. */
-const volatile __u64 tl_interval_ns = 10000000;
 const volatile __u64 tl_base_ns = 0;       /* CLOCK_MONOTONIC begin of bucket 0 */
 const volatile __u32 tl_slot_mask = 1023;  /* slots of a ring − 1 */
-const volatile __u32 tl_cpus = 1;          /* CPUs the maps have room for */
 const volatile __u32 tl_device_series = 64;
 const volatile __u32 tl_ports = 0;         /* number of chosen ports */
-const volatile __u8 tl_mock_clock = 0;     /* tests: the time is tl_mock_now_ns */
+const volatile __u32 tl_cells = 65;        /* of a block: device series + TL_PORT_SIDES * ports + 1 */
 const volatile __u8 tl_count_unknown = 1;  /* else devices that user space did not name are ignored */
 
-/* Shared with user space while running. */
-__u32 tl_enabled;      /* nothing is counted while 0 */
-__u32 tl_next_series;  /* the next free device series; user space sets it behind those it named */
-__u64 tl_mock_now_ns;
+/* What every packet asks, in one cache line, which all programs share; user space writes it while running. Also what is
+ * constant: the kernel reads constants from memory, too. */
+struct tl_control tl_control;
 
 /* Sizes are set by user space before loading; without BTF types, which would fix the value's size. */
 #define TL_MAP(name, value_type)                               \
@@ -40,10 +36,9 @@ __u64 tl_mock_now_ns;
 		__uint(value_size, sizeof(value_type));        \
 	} name SEC(".maps")
 
-#define TL_SUM_MAPS(hook)                                                                \
-	TL_MAP(hook##_totals, struct tl_total); /* cpus; value: totals of all series */ \
-	TL_MAP(hook##_state, struct tl_cpu_state);                                       \
-	TL_MAP(hook##_cache, struct tl_cache)
+#define TL_SUM_MAPS(hook)                                                               \
+	TL_MAP(hook##_counters, struct tl_counter); /* cpus; value: slots, series */ \
+	TL_MAP(hook##_state, struct tl_hook_state)
 #define TL_HOOK_MAPS(hook)                                                                \
 	TL_MAP(hook##_ring, struct tl_cell); /* cpus × slots; value: a block of cells */ \
 	TL_SUM_MAPS(hook)
@@ -53,124 +48,146 @@ TL_HOOK_MAPS(tx);
 TL_MAP(port_table, struct tl_port_table);
 
 /* The maps of one hook, so that one body serves all. */
+enum hook { HOOK_rx, HOOK_tx, HOOK_offered };
 struct hook_maps {
-	void *ring, *totals, *state, *cache;
+	void *ring, *counters, *state;
+	enum hook hook;
 };
-#define MAPS(hook) ((struct hook_maps){&hook##_ring, &hook##_totals, &hook##_state, &hook##_cache})
+#define MAPS(hook) ((struct hook_maps){&hook##_ring, &hook##_counters, &hook##_state, HOOK_##hook})
 
-/* What one packet adds. */
+/* What one packet adds: its bytes, and what segmentation() says. */
 struct amount {
-	__u32 packets, wire_packets;
-	__u64 bytes, wire_bytes;
+	__u64 bytes, extra;
 };
 
-static __always_inline __u64 now_ns(void)
+/* Where and when a packet is counted: the counters of this CPU. */
+struct place {
+	void *ring;
+	struct tl_counter *counters;
+	__u64 now_ns;
+	__u32 cpu;
+};
+
+/* To be asked for first: reading the clock waits for every load before it, and those behind it then overlap. */
+static __always_inline __u64 now_ns(__u32 mode)
 {
-	return tl_mock_clock ? tl_mock_now_ns : bpf_ktime_get_ns();
+	return mode & TL_MOCKING ? tl_control.mock_now_ns : bpf_ktime_get_ns();
 }
 
-/* The block of the bucket that `now` belongs to, on this CPU. The division happens once a bucket. */
-static __always_inline void *block_of(struct hook_maps maps, __u32 cpu, __u64 now, __u32 *epoch)
+/* Stores the counter's version where both the compiler and the CPU keep its place among the other stores. */
+static __always_inline void next_version(struct tl_counter *counter)
 {
-	struct tl_cpu_state *state = bpf_map_lookup_elem(maps.state, &cpu);
-	if (!state)
-		return 0;
-	__u64 since = now - state->start_ns;
-	if (since >= tl_interval_ns) { /* also when now < start_ns: the difference wraps */
-		state->epoch = (now - tl_base_ns) / tl_interval_ns;
-		state->start_ns = tl_base_ns + state->epoch * tl_interval_ns;
-	}
-	*epoch = (__u32)state->epoch;
-	__u32 mask = tl_slot_mask, slot = cpu * (mask + 1) + (*epoch & mask);
-	return bpf_map_lookup_elem(maps.ring, &slot);
+	(void)__sync_lock_test_and_set(&counter->version, counter->version + 1);
 }
 
-static __always_inline __u32 cells(void)
+static __always_inline struct tl_counter_rest *rest_of(struct tl_counter *counter)
 {
-	return tl_device_series + tl_ports * TL_PORT_SIDES + 1;
+	return (struct tl_counter_rest *)(counter + TL_DEVICE_SLOTS + tl_cells);
 }
 
-static __always_inline void add_total(void *totals, __u32 series, const struct amount *a)
+/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
+static __always_inline __u64 known_series(__u64 series)
 {
-	if (series >= cells())
-		series = TL_SERIES_OTHER;
-	struct tl_total *total = (struct tl_total *)totals + series;
-	total->packets += a->packets;
-	total->wire_packets += a->wire_packets;
-	total->bytes += a->bytes;
-	total->wire_bytes += a->wire_bytes;
+	barrier_var(series);
+	return series < tl_cells ? series : TL_SERIES_OTHER;
 }
 
-static __always_inline void add(void *block, void *totals, __u32 series, __u32 epoch, const struct amount *a)
+/* Puts what the counter's bucket gained into the ring. Time seen by a CPU may step back by a few nanoseconds
+ * (ktime_get_mono_fast_ns), and over an edge: then the cell is there already. */
+static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counter *counter, struct tl_counter_rest *rest)
 {
-	if (series >= cells())
-		series = TL_SERIES_OTHER;
-	struct tl_cell *cell = (struct tl_cell *)block + series;
+	__u32 epoch = counter->epoch, slot = cpu * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
+	struct tl_cell *cell = bpf_map_lookup_elem(ring, &slot);
+	if (!cell)
+		return;
+	cell += known_series(rest->series);
 	if (cell->epoch != epoch) {
 		cell->epoch = epoch;
-		cell->packets = a->packets;
-		cell->wire_packets = a->wire_packets;
-		cell->bytes = a->bytes;
-		cell->wire_bytes = a->wire_bytes;
-	} else {
-		cell->packets += a->packets;
-		cell->wire_packets += a->wire_packets;
-		cell->bytes += a->bytes;
-		cell->wire_bytes += a->wire_bytes;
+		cell->packets = cell->extra_packets = 0;
+		cell->bytes = cell->extra_bytes = 0;
 	}
-	add_total(totals, series, a);
+	cell->packets += (__u32)(counter->now.packets - rest->before.packets);
+	cell->extra_packets += (__u32)(counter->now.extra_packets - rest->before.extra_packets);
+	cell->bytes += counter->now.bytes - rest->before.bytes;
+	cell->extra_bytes += counter->now.extra_bytes - rest->before.extra_bytes;
+	rest->before = counter->now;
 }
 
-/* Counts after segmentation, as the wire would carry them: each segment repeats the headers (qdisc_pkt_len_init).
- * `link_header`: bytes in front of the network header, with a VLAN tag that the packet carries beside its bytes. */
-static __always_inline void set_wire(void *packet, __u32 gso_size, __u32 segments, __u32 link_header, struct amount *a)
+/* The counter goes on in the bucket that `now` belongs to. Once a bucket: apart from what every packet runs through, of
+ * which so more lies in few cache lines. */
+static __noinline int begin_bucket(void *ring, __u32 cpu, struct tl_counter *counter, __u64 now_ns)
 {
-	a->wire_bytes = a->bytes;
-	a->wire_packets = 1;
-	if (gso_size == 0)
-		return;
-	/* Behind the link header: IP header length, then the transport's. The first words of either version's header have
-	 * its length and its protocol. */
-	union {
-		__u32 words[3];
-		__u8 bytes[12];
-	} ip = {};
-	if (TL_LOAD(packet, 0, ip.words, sizeof(ip)) != 0)
-		return;
-	int is_ipv4 = (ip.bytes[0] >> 4) == 4;
-	__u32 network = is_ipv4 ? (__u32)(ip.bytes[0] & 0x0f) * 4 : 40;
-	__u8 protocol = is_ipv4 ? ip.bytes[9] : ip.bytes[6];
-	/* BIG TCP: over 64 KiB the length is in a jumbo payload option (RFC 2675), which no segment carries. */
-	__u32 jumbo = 0;
-	if (!is_ipv4 && protocol == 0 && ip.bytes[4] == 0 && ip.bytes[5] == 0) {
-		jumbo = 8;
-		__u32 option = 0;
-		TL_LOAD(packet, network, &option, sizeof(option));
-		protocol = *(__u8 *)&option;
+	struct tl_counter_rest *rest = rest_of(counter);
+	next_version(counter);
+	if (counter->now.packets != rest->before.packets)
+		close_bucket(ring, cpu, counter, rest);
+	__u64 epoch = (now_ns - tl_base_ns) / tl_control.interval_ns;
+	counter->epoch = (__u32)epoch;
+	counter->start_ns = tl_base_ns + epoch * tl_control.interval_ns;
+	next_version(counter);
+	return 0;
+}
+
+static __always_inline void add_sums(struct tl_counter *counter, const struct amount *a)
+{
+	counter->now.packets += 1;
+	counter->now.bytes += a->bytes;
+	if (a->extra) {
+		counter->now.extra_packets += a->extra >> 32;
+		counter->now.extra_bytes += (__u64)(__s32)a->extra;
+	}
+}
+
+static __always_inline void add(const struct place *place, struct tl_counter *counter, const struct amount *a)
+{
+	/* Also when now < start: the difference wraps. */
+	if (place->now_ns - counter->start_ns >= tl_control.interval_ns)
+		begin_bucket(place->ring, place->cpu, counter, place->now_ns);
+	add_sums(counter, a);
+}
+
+static __always_inline struct tl_counter *series_of(struct tl_counter *counters, __u32 series)
+{
+	return counters + TL_DEVICE_SLOTS + known_series(series);
+}
+
+/* What segmentation adds on the wire, where each segment repeats the headers (qdisc_pkt_len_init): extra packets in the
+ * upper half of the result, extra bytes, signed, in the lower; 0 where the headers end early. `link_header`: bytes in
+ * front of the network header, with a VLAN tag that the packet carries beside its bytes. */
+static __noinline __u64 segmentation(TL_PACKET *packet, __u32 gso_size, __u32 segments, __u32 link_header, __u32 bytes)
+{
+	/* Where either version's header has its length, and its protocol. */
+	__u32 first = TL_BYTE(packet, 0), network = 40, protocol, jumbo = 0;
+	if (first >> 4 == 4) {
+		network = (first & 0xf) * 4;
+		protocol = TL_BYTE(packet, 9);
+	} else {
+		protocol = TL_BYTE(packet, 6);
+		/* BIG TCP: over 64 KiB the length is in a jumbo payload option (RFC 2675), which no segment carries. */
+		if (protocol == 0 && bytes > 0xffff) {
+			jumbo = 8;
+			protocol = TL_BYTE(packet, network);
+		}
 	}
 	__u32 headers = link_header + network;
-	if (protocol == 6) {
-		__u32 word = 0; /* data offset and flags, RFC 9293 */
-		TL_LOAD(packet, network + jumbo + 12, &word, sizeof(word));
-		headers += (__u32)(*(__u8 *)&word >> 4) * 4;
-	} else {
+	if (protocol == 6) /* data offset, RFC 9293 */
+		headers += (__u32)(TL_BYTE(packet, network + jumbo + 12) >> 4) * 4;
+	else
 		headers += 8;
-	}
-	if (segments == 0 && a->bytes > headers + jumbo)
-		segments = ((__u32)a->bytes - headers - jumbo + gso_size - 1) / gso_size;
+	if (segments == 0 && bytes > headers + jumbo)
+		segments = (bytes - headers - jumbo + gso_size - 1) / gso_size;
 	if (segments == 0)
-		return;
-	a->wire_packets = segments;
-	a->wire_bytes = a->bytes - jumbo + (__u64)(segments - 1) * headers;
+		return 0;
+	return (__u64)(segments - 1) << 32 | (__u32)((segments - 1) * headers - jumbo);
 }
 
 /* Adds to the port series; `header` holds `length` bytes from the network header on. */
-static __always_inline void add_ports(const __u8 *header, __u32 length, __u16 ethertype, void *block, void *totals,
-				      __u32 epoch, int is_rx, const struct amount *a)
+static __always_inline void add_ports(const __u8 *header, __u32 length, __u16 ethertype, const struct place *place,
+				      int is_rx, const struct amount *a)
 {
 	struct tl_packet_ports ports = tl_parse(header, length, ethertype);
 	if (ports.status == TL_UNPARSED || ports.status == TL_FRAGMENT)
-		add(block, totals, tl_device_series + tl_ports * TL_PORT_SIDES, epoch, a);
+		add(place, series_of(place->counters, tl_device_series + tl_ports * TL_PORT_SIDES), a);
 	if (ports.status != TL_PORTS_FOUND)
 		return;
 	__u32 zero = 0;
@@ -187,35 +204,26 @@ static __always_inline void add_ports(const __u8 *header, __u32 length, __u16 et
 	remote &= 0xffff;
 	__u32 index = table->index[local];
 	if (index)
-		add(block, totals, tl_device_series + (index - 1) * TL_PORT_SIDES, epoch, a);
+		add(place, series_of(place->counters, tl_device_series + (index - 1) * TL_PORT_SIDES), a);
 	index = table->index[remote];
 	if (index)
-		add(block, totals, tl_device_series + (index - 1) * TL_PORT_SIDES + 1, epoch, a);
+		add(place, series_of(place->counters, tl_device_series + (index - 1) * TL_PORT_SIDES + 1), a);
 }
 
 /* A packet found no room: says so. */
-static __always_inline void count_lost(void *states)
+static __noinline int count_lost(void *states)
 {
 	__u32 first = 0;
-	struct tl_cpu_state *state = bpf_map_lookup_elem(states, &first);
+	struct tl_hook_state *state = bpf_map_lookup_elem(states, &first);
 	if (state)
 		__sync_fetch_and_add(&state->lost, 1);
+	return 0;
 }
 
-/* Where this packet's counts go: the block and the totals of this CPU. Null pointers, and `lost` counted, when there
- * is no room. */
-struct place {
-	void *block, *totals;
-	__u32 epoch;
-};
+/* The counters of this CPU; null when there are none. */
 static __always_inline struct place place_of(struct hook_maps maps, __u32 cpu)
 {
-	struct place place = {0, 0, 0};
-	place.block = block_of(maps, cpu, now_ns(), &place.epoch);
-	place.totals = bpf_map_lookup_elem(maps.totals, &cpu);
-	if (!place.block || !place.totals)
-		count_lost(maps.state);
-	return place;
+	return (struct place){maps.ring, bpf_map_lookup_elem(maps.counters, &cpu), 0, cpu};
 }
 
 #endif

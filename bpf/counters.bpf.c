@@ -17,7 +17,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define TL_LOAD(packet, offset, to, bytes) load_words(to, bytes, (const __u8 *)(packet) + (offset))
+#define TL_PACKET const __u8
+#define TL_BYTE(packet, offset) byte_at((packet) + (offset))
 
 /* Whether memory can be read without a call: a constant for the verifier, which removes the other branch. */
 static __always_inline int reads_directly(void)
@@ -38,6 +39,13 @@ static __always_inline long load_words(__u32 *to, __u32 bytes, const void *from)
 	for (__u32 i = 0; i < bytes / 4; i++)
 		to[i] = memory->words[i];
 	return 0;
+}
+
+static __always_inline __u8 byte_at(const __u8 *memory)
+{
+	__u32 word = 0;
+	load_words(&word, sizeof(word), memory);
+	return *(__u8 *)&word;
 }
 
 #include "count.bpf.h"
@@ -74,17 +82,24 @@ static __always_inline struct tl_device_key key_of(struct net_device *device)
 	return key;
 }
 
+/* A cookie is never given twice and says the namespace alone; the inode number lies in another cache line. */
+static __always_inline __u64 name_of(struct net_device *device)
+{
+	struct net *net = GET(device, nd_net.net);
+	return bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
+}
+
 /* A device that nobody named: gets the next free series at once, or `other` when there is none left, or is remembered
  * as one to ignore. Two CPUs may race for it: the one whose entry is in the table first wins, and the other's series
  * stays unknown and empty. */
 static __noinline int register_device(const struct tl_device_key *key, __u32 type)
 {
-	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? TL_COUNTS_PORTS : TL_IGNORED};
+	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? (tl_ports ? TL_COUNTS_PORTS : 0) : TL_IGNORED};
 	struct tl_device *device = 0;
 	if (!key)
 		return 0;
 	if (tl_count_unknown) {
-		__u32 series = __sync_fetch_and_add(&tl_next_series, 1);
+		__u32 series = __sync_fetch_and_add(&tl_control.next_series, 1);
 		device = series < tl_device_series ? bpf_map_lookup_elem(&devices, &series) : 0;
 		if (device)
 			fresh.series = series;
@@ -103,53 +118,105 @@ static __always_inline __u32 header_of_type(__u16 type)
 	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
 }
 
-static __always_inline struct tl_device_series series_of(struct net_device *device, void *cache_map, __u32 cpu,
-							 __u32 *link_header)
+/* The table's answer for a device. */
+static __always_inline struct tl_device_series ask(struct net_device *device)
 {
-	struct tl_device_series series = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED};
-	*link_header = 0;
-	struct tl_cache *cache = bpf_map_lookup_elem(cache_map, &cpu);
-	if (!cache)
-		return series;
-	/* A cookie is never given twice and says the namespace alone; the inode number lies in another cache line. */
-	struct net *net = GET(device, nd_net.net);
-	__u32 ifindex = (__u32)GET(device, ifindex);
-	__u64 name = bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
-	__u32 slot = (ifindex ^ (__u32)name * 7) & (TL_CACHE_SLOTS - 1);
-	struct tl_cache_entry *entry = &cache->entries[slot];
-	if (entry->ifindex == ifindex && entry->netns == name) {
-		series.series = entry->series;
-		series.flags = entry->flags;
-		*link_header = entry->link_header;
-		return series;
-	}
-	*link_header = header_of_type(GET(device, type));
+	struct tl_device_series none = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED}; /* the table is full */
 	struct tl_device_key key = key_of(device);
 	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
 	if (!found) {
 		register_device(&key, GET(device, type));
 		found = bpf_map_lookup_elem(&device_table, &key);
-		if (!found)
-			return series;
 	}
-	series = *found;
-	entry->series = series.series;
-	entry->flags = series.flags;
-	entry->link_header = *link_header;
-	entry->ifindex = ifindex;
-	entry->netns = name;
-	return series;
+	return found ? *found : none;
 }
 
-static __always_inline void add_ports_of(struct sk_buff *skb, void *block, void *totals, __u32 epoch, int is_rx,
-				      __u32 link_header, const struct amount *a)
+static __always_inline void add_all(struct tl_sums *to, const struct tl_sums *sums)
 {
+	to->packets += sums->packets;
+	to->bytes += sums->bytes;
+	to->extra_packets += sums->extra_packets;
+	to->extra_bytes += sums->extra_bytes;
+}
+
+/* Empties a slot: its bucket goes to the ring, its totals to its series, whose own bucket gains nothing by that. */
+static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring, __u32 cpu)
+{
+	struct tl_counter_rest *rest = rest_of(slot);
+	struct tl_counter *series = series_of(counters, rest->series);
+	if (slot->now.packets != rest->before.packets)
+		close_bucket(ring, cpu, slot, rest);
+	next_version(series);
+	add_all(&series->now, &slot->now);
+	add_all(&rest_of(series)->before, &slot->now);
+	next_version(series);
+	__builtin_memset(&slot->now, 0, sizeof(slot->now));
+	__builtin_memset(&rest->before, 0, sizeof(rest->before));
+	slot->start_ns = 0;
+}
+
+/* Gives a device one of two slots, the one that has been another's for longer. */
+static __noinline int learn(struct net_device *device, struct tl_counter *set, struct tl_counter *counters, void *ring,
+			    __u32 cpu)
+{
+	struct tl_device_series series = ask(device);
+	struct tl_counter *slot = rest_of(set)->learned <= rest_of(set + 1)->learned ? set : set + 1;
+	__u32 *moves = &rest_of(counters)->moves;
+	(void)__sync_lock_test_and_set(moves, *moves + 1);
+	next_version(slot);
+	if (slot->now.packets)
+		empty(slot, counters, ring, cpu);
+	rest_of(slot)->series = series.series;
+	rest_of(slot)->learned = *moves;
+	slot->flags = (__u16)series.flags;
+	slot->link_header = header_of_type(GET(device, type));
+	slot->ifindex = (__u32)GET(device, ifindex);
+	slot->netns = name_of(device);
+	next_version(slot);
+	(void)__sync_lock_test_and_set(moves, *moves + 1);
+	return slot != set;
+}
+
+static __always_inline int is_of(const struct tl_counter *slot, __u32 ifindex, __u64 netns)
+{
+	return slot->ifindex == ifindex && slot->netns == netns;
+}
+
+/* The slot of a device on this CPU. */
+static __always_inline struct tl_counter *slot_of(struct net_device *device, struct tl_counter *counters, void *ring,
+						  __u32 cpu)
+{
+	__u32 ifindex = (__u32)GET(device, ifindex);
+	__u64 netns = name_of(device);
+	/* Both numbers count up: this spreads better than chance. */
+	struct tl_counter *set = counters + ((ifindex ^ (__u32)netns * 7) & (TL_DEVICE_SETS - 1)) * 2;
+	if (is_of(set, ifindex, netns))
+		return set;
+	if (is_of(set + 1, ifindex, netns))
+		return set + 1;
+	return learn(device, set, counters, ring, cpu) ? set + 1 : set;
+}
+
+static __always_inline void *ring_of(enum hook hook)
+{
+	return hook == HOOK_rx ? (void *)&rx_ring : hook == HOOK_tx ? (void *)&tx_ring : (void *)&offered_ring;
+}
+
+/* Apart, and with five words of arguments, so that the programs need little stack: with 64 bytes or more the kernel gives
+ * them one of their own (bpf_enable_priv_stack, kernel/bpf/verifier.c), which is one more thing to miss in the cache. */
+static __noinline int add_ports_of(struct sk_buff *skb, struct tl_counter *counters, __u64 now_ns, __u64 packed,
+				   __u64 extra)
+{
+	enum hook hook = packed >> 48;
+	__u32 link_header = packed >> 32 & 0xffff;
+	struct place place = {ring_of(hook), counters, now_ns, bpf_get_smp_processor_id()};
+	struct amount a = {(__u32)packed, extra};
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u32 linear = GET(skb, len) - GET(skb, data_len);
 	__u8 *data = GET(skb, data);
 	__u16 ethertype = bpf_ntohs(GET(skb, protocol));
 	__u32 length = linear;
-	if (!is_rx) { /* data is at the link header; the protocol field of raw senders may be 0, the frame does not lie */
+	if (hook != HOOK_rx) { /* data is at the link header; the protocol field of raw senders may be 0, the frame does not lie */
 		__u32 in_frame = 0; /* the type and what follows it */
 		if (linear < link_header)
 			length = link_header; /* unparsed below: nothing behind the header */
@@ -163,7 +230,8 @@ static __always_inline void add_ports_of(struct sk_buff *skb, void *block, void 
 	barrier_var(length);
 	if (length > 0 && length <= TL_HEADER_BYTES)
 		bpf_probe_read_kernel(header, length, data);
-	add_ports(header, length, ethertype, block, totals, epoch, is_rx, a);
+	add_ports(header, length, ethertype, &place, hook == HOOK_rx, &a);
+	return 0;
 }
 
 /* Bytes of a VLAN tag that the packet carries beside its bytes. */
@@ -190,20 +258,62 @@ static __always_inline union gso gso_of(struct sk_buff *skb)
 	return gso;
 }
 
-/* `skip`: flags of device series that another program counts at this place. */
-static __always_inline int count(struct sk_buff *skb, struct net_device *device, struct hook_maps maps, int is_rx,
-				 __u32 skip)
+/* segmentation() by what the kernel knows of a packet that it made itself: of which kind it is, and where its transport
+ * header begins. Other packets say it in their headers, which takes longer. `tag`: as in tag_beside(). */
+static __noinline __u64 segmentation_of(struct sk_buff *skb, __u32 gso_word, __u32 link_header, int is_rx, __u32 tag)
 {
-	if (!tl_enabled)
+	union gso gso = {gso_word};
+	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
+	__u8 *data = GET(skb, data), *link = is_rx ? data - link_header : data;
+	__u8 *transport = GET(skb, head) + GET(skb, transport_header);
+	__u64 in_front = (__u64)(transport - link);
+	barrier_var(in_front);
+	__u32 bytes = GET(skb, len) + (is_rx ? link_header : 0), type = 0;
+	load_words(&type, sizeof(type), &shared->gso_type);
+	/* Not set is 65535, which is far. Longer packets of IPv6 have an option that no segment carries. */
+	int is_known = in_front <= 0xff && bytes <= 0xffff && gso.segments != 0;
+	if (!is_known || (type != SKB_GSO_TCPV4 && type != SKB_GSO_TCPV6 && type != SKB_GSO_UDP_L4))
+		return segmentation(link + link_header, gso.size, gso.segments, link_header + tag, bytes + tag);
+	__u32 headers = (__u32)in_front + tag;
+	if (type == SKB_GSO_UDP_L4) {
+		headers += 8;
+	} else { /* data offset, RFC 9293 */
+		headers += (__u32)(byte_at(transport + 12) >> 4) * 4;
+	}
+	return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * headers;
+}
+
+/* How the device counts. */
+static __noinline int flags_of(struct net_device *device, struct tl_counter *counters, void *ring, __u32 cpu)
+{
+	return slot_of(device, counters, ring, cpu)->flags;
+}
+
+/* There are no counters for this CPU, nor slots: the table says whether something is lost. */
+static __noinline int lose(struct net_device *device, void *states, __u32 skip)
+{
+	if (!(ask(device).flags & (skip | TL_IGNORED)))
+		count_lost(states);
+	return 0;
+}
+
+/* `skip`: flags of device series that another program counts at this place. */
+static __always_inline int count(struct sk_buff *skb, struct net_device *device, struct hook_maps maps, __u32 skip)
+{
+	int is_rx = maps.hook == HOOK_rx;
+	__u32 mode = tl_control.mode;
+	if (!(mode & TL_COUNTING))
 		return 0;
-	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 link_header;
-	struct tl_device_series series = series_of(device, maps.cache, cpu, &link_header);
-	if (series.flags & (skip | TL_IGNORED))
+	struct place place = place_of(maps, bpf_get_smp_processor_id());
+	if (!place.counters)
+		return lose(device, maps.state, skip);
+	/* The clock comes first, except where it may not be needed. */
+	if ((mode & TL_SKIPPING) &&
+	    (flags_of(device, place.counters, place.ring, place.cpu) & (skip | TL_IGNORED)))
 		return 0;
-	struct place place = place_of(maps, cpu);
-	if (!place.block || !place.totals)
-		return 0;
+	place.now_ns = now_ns(mode);
+	struct tl_counter *slot = slot_of(device, place.counters, place.ring, place.cpu);
+	__u32 link_header = slot->link_header;
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
 	if (is_rx && link_header == 0) {
 		__u64 header = (__u64)(GET(skb, data) - (GET(skb, head) + GET(skb, mac_header)));
@@ -211,56 +321,52 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 		link_header = (__u32)header;
 	}
 	__u32 tag = tag_beside(skb);
-	struct amount a = {1, 1, GET(skb, len) + tag, 0};
-	if (is_rx)
-		a.bytes += link_header;
+	struct amount a = {GET(skb, len) + tag + (is_rx ? link_header : 0), 0};
 	union gso gso = gso_of(skb);
-	set_wire(GET(skb, data) + (is_rx ? 0 : link_header), gso.size, gso.segments, link_header + tag, &a);
-	add(place.block, place.totals, series.series, place.epoch, &a);
-	if (tl_ports && (series.flags & TL_COUNTS_PORTS))
-		add_ports_of(skb, place.block, place.totals, place.epoch, is_rx, link_header, &a);
+	if (gso.size)
+		a.extra = segmentation_of(skb, gso.word, link_header, is_rx, tag);
+	add(&place, slot, &a);
+	if (slot->flags & TL_COUNTS_PORTS)
+		add_ports_of(skb, place.counters, place.now_ns,
+			     (__u64)maps.hook << 48 | (__u64)(link_header & 0xffff) << 32 | (__u32)a.bytes, a.extra);
 	return 0;
 }
 
 HOOK("netif_receive_skb")
 int BPF_PROG(tl_rx, struct sk_buff *skb)
 {
-	return count(skb, GET(skb, dev), MAPS(rx), 1, TL_TAPPED);
+	return count(skb, GET(skb, dev), MAPS(rx), TL_TAPPED);
 }
 
 HOOK("net_dev_start_xmit")
 int BPF_PROG(tl_tx, struct sk_buff *skb, struct net_device *device)
 {
-	return count(skb, device, MAPS(tx), 0, TL_TAPPED);
+	return count(skb, device, MAPS(tx), TL_TAPPED);
 }
 
 /* Before the qdisc: what the stack wanted to send. The qdisc's own idea of the wire length is in the packet. */
 HOOK("net_dev_queue")
 int BPF_PROG(tl_offered, struct sk_buff *skb)
 {
-	return count(skb, GET(skb, dev), MAPS(offered), 0, 0);
+	return count(skb, GET(skb, dev), MAPS(offered), 0);
 }
 
 /* The driver did not take the packet. It may be freed already: only the arguments may be read. */
 HOOK("net_dev_xmit")
 int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *device, unsigned int length)
 {
-	if (result == 0 || !tl_enabled)
+	if (result == 0 || !(tl_control.mode & TL_COUNTING))
 		return 0;
 	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 link_header;
-	struct tl_device_series series = series_of(device, &failed_cache, cpu, &link_header);
-	if (series.flags & TL_IGNORED)
-		return 0;
+	struct tl_device_series series = ask(device);
 	/* A busy device is offered the same packet again: net_dev_start_xmit sees it twice, a tap once. */
-	if (result >= NETDEV_TX_BUSY && (series.flags & TL_TAPPED))
+	if ((series.flags & TL_IGNORED) || (result >= NETDEV_TX_BUSY && (series.flags & TL_TAPPED)))
 		return 0;
-	void *totals = bpf_map_lookup_elem(&failed_totals, &cpu);
-	struct amount a = {1, 1, length, length};
-	if (totals)
-		add_total(totals, series.series, &a);
-	else
-		count_lost(&failed_state);
+	struct place place = place_of((struct hook_maps){0, &failed_counters, &failed_state, 0}, cpu);
+	struct amount a = {length, 0};
+	if (!place.counters)
+		return count_lost(&failed_state);
+	add_sums(series_of(place.counters, series.series), &a);
 	return 0;
 }
 

@@ -1,8 +1,14 @@
 /* The layout of the counters' maps: shared by the kernel side (counters.bpf.c) and user space (src/probe).
  *
- * A hook's ring is an array map with the key cpu * slots + (epoch & slot_mask); its value is a block of cells, one a
- * series. Only the hook's own program on that CPU writes a block, so plain adds are exact. A cell carries the epoch it
- * belongs to: a stale cell is reset by its next writer, and user space never clears anything. */
+ * A packet adds to the running totals of one counter on its CPU, and to nothing else. The first packet of a later bucket
+ * closes the one before: what the totals gained since it began goes into the ring. So the totals are right whatever
+ * becomes of the ring, and a bucket that is over lies in the ring, or still in a counter that saw no packet since.
+ *
+ * A hook's counters are an array map with the key cpu; its value holds TL_DEVICE_SLOTS counters, each for a device that the CPU
+ * met lately, and behind them one a series; then the rests of all these, in the same order. A series' total is the sum of its own counter and of the slots of its
+ * devices. Its ring is an array map with the key cpu * slots + (epoch & slot_mask), whose value has one cell a series.
+ * Only the hook's own program on that CPU writes them, so plain adds are exact. A cell carries the epoch it belongs to:
+ * user space never clears anything. */
 #ifndef TL_COUNTERS_H
 #define TL_COUNTERS_H
 
@@ -17,26 +23,61 @@
 struct tl_cell {
 	__u32 epoch; /* low 32 bits of the bucket's number; cells of other epochs are stale */
 	__u32 packets;
-	__u32 wire_packets;
+	__u32 extra_packets; /* see tl_sums; modulo 2^32 and 2^64 */
 	__u32 reserved;
 	__u64 bytes;
-	__u64 wire_bytes;
+	__u64 extra_bytes;
 };
 
-/* The same summed over all time: what the buckets must add up to, also after an overrun. */
-struct tl_total {
-	__u64 packets;
-	__u64 wire_packets;
-	__u64 bytes;
-	__u64 wire_bytes;
+/* Sums of one series on one CPU. On the wire are packets + extra_packets and bytes + extra_bytes, modulo 2^64: what
+ * segmentation adds is 0 for most packets, which so have less to store. */
+struct tl_sums {
+	__u64 packets, bytes;
+	__u64 extra_packets, extra_bytes;
 };
 
-/* What a hook's program remembers on one CPU. */
-struct tl_cpu_state {
-	__u64 epoch;    /* bucket of the last packet */
-	__u64 start_ns; /* its begin, CLOCK_MONOTONIC */
-	__u64 lost;     /* packets that found no block: a CPU number out of range */
+/* Counts on one CPU. What a packet needs lies in one cache line, with what says which device a slot is for. */
+struct tl_counter {
+	struct tl_sums now; /* over all time; of a slot, since it got its device */
+	__u64 start_ns;     /* begin of the bucket that the latest packet fell into, CLOCK_MONOTONIC */
+	__u32 epoch;        /* its number, as in a cell */
+	__u32 version;      /* odd while a bucket is being closed, or a slot gets another device */
+	__u64 netns;        /* of a slot's device: its namespace's cookie, or the inode number on kernels without */
+	__u32 ifindex;
+	__u16 flags;        /* see tl_device_series */
+	__u16 link_header;  /* bytes in front of the network header of the device's frames, as its type says */
+};
+
+/* The rest of a counter, which only a bucket's end and a new device need: apart, so that the counters of many devices lie
+ * on few pages. */
+struct tl_counter_rest {
+	struct tl_sums before; /* `now` at the beginning of the counter's bucket */
+	__u32 series;
+	__u32 moves;           /* of the CPU's first slot: odd while totals move from a slot to a series */
+	__u32 learned;         /* of a slot: that number when it got its device */
+	__u32 reserved[5];
+};
+
+/* Slots, two of which may hold a device. */
+#define TL_DEVICE_SETS 256U
+#define TL_DEVICE_SLOTS (2 * TL_DEVICE_SETS)
+
+/* What user space tells the programs. */
+#define TL_COUNTING 1U /* nothing is counted without */
+#define TL_SKIPPING 2U /* there are devices that the trace events do not count */
+#define TL_MOCKING 4U  /* tests: the time is mock_now_ns */
+struct tl_control {
+	__u32 mode;
+	__u32 next_series; /* the next free device series; user space sets it behind those it named */
+	__u64 interval_ns;
+	__u64 mock_now_ns;
 	__u64 reserved[5];
+};
+
+/* What a hook's programs say of themselves. */
+struct tl_hook_state {
+	__u64 lost; /* packets that found no counters: a CPU number out of range */
+	__u64 reserved[7];
 };
 
 /* What names a device series. */
@@ -51,21 +92,6 @@ struct tl_device {
 	struct tl_device_key key;
 	__u32 type;  /* ARPHRD_… */
 	__u32 known; /* 1 once the entry is complete */
-};
-
-/* Direct-mapped cache from device to series, per CPU and hook. An entry lies in one cache line, and says what would
- * otherwise be read from another line of the device. */
-#define TL_CACHE_SLOTS 256U
-struct tl_cache_entry {
-	__u64 netns; /* its cookie, or the inode number on kernels without */
-	__u32 ifindex;
-	__u32 series;
-	__u32 flags;
-	__u32 link_header; /* bytes in front of the network header of the device's frames, as its type says */
-	__u64 reserved;
-};
-struct tl_cache {
-	struct tl_cache_entry entries[TL_CACHE_SLOTS];
 };
 
 /* The value of the device table: which series, and how its packets count. */

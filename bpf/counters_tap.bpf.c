@@ -15,13 +15,17 @@ const volatile __u32 tl_tap_series = 0;      /* the device's */
 const volatile __u32 tl_tap_flags = 0;       /* TL_COUNTS_PORTS */
 const volatile __u32 tl_tap_link_header = 0; /* bytes of its link-layer header */
 
-/* Not the relative helper, which reads only the linear part: a socket filter sees frames from their link header on. */
-#define TL_LOAD(packet, offset, to, bytes) bpf_skb_load_bytes(packet, tl_tap_link_header + (offset), to, bytes)
+/* A byte of the packet, wherever it lies: the classic load (BPF_LD | BPF_ABS), whose offset counts from the link header,
+ * as a socket filter sees frames. Behind the packet's end it returns 0 from the function that it stands in. */
+unsigned long long load_byte(void *skb, unsigned long long offset) asm("llvm.bpf.load.byte");
+#define TL_PACKET struct __sk_buff
+#define TL_BYTE(packet, offset) load_byte(packet, tl_tap_link_header + (offset))
 #include "count.bpf.h"
 
-static __always_inline void add_ports_of(struct __sk_buff *skb, const struct place *place, int is_rx,
-					 const struct amount *a)
+static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *counters, __u64 now_ns, int is_rx, __u64 extra)
 {
+	struct place place = {is_rx ? (void *)&rx_ring : (void *)&tx_ring, counters, now_ns, bpf_get_smp_processor_id()};
+	struct amount a = {skb->len + (skb->vlan_present ? VLAN_HLEN : 0), extra};
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u16 ethertype = bpf_ntohs((__u16)skb->protocol);
 	/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
@@ -36,32 +40,40 @@ static __always_inline void add_ports_of(struct __sk_buff *skb, const struct pla
 	barrier_var(length);
 	if (length > 0 && length <= TL_HEADER_BYTES)
 		bpf_skb_load_bytes(skb, tl_tap_link_header, header, (__u32)length);
-	add_ports(header, (__u32)length, ethertype, place->block, place->totals, place->epoch, is_rx, a);
+	add_ports(header, (__u32)length, ethertype, &place, is_rx, &a);
+	return 0;
 }
 
-static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, int is_rx)
+static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, __u64 now_ns)
 {
 	struct place place = place_of(maps, bpf_get_smp_processor_id());
-	if (!place.block || !place.totals)
+	place.now_ns = now_ns;
+	if (!place.counters) {
+		count_lost(maps.state);
 		return;
+	}
 	/* The kernel keeps a VLAN tag beside the packet; on the way in it has taken it out of the frame by now. */
 	__u32 tag = skb->vlan_present ? VLAN_HLEN : 0;
-	struct amount a = {1, 1, skb->len + tag, 0};
-	set_wire(skb, skb->gso_size, skb->gso_segs, tl_tap_link_header + tag, &a);
-	add(place.block, place.totals, tl_tap_series, place.epoch, &a);
-	if (tl_ports && (tl_tap_flags & TL_COUNTS_PORTS))
-		add_ports_of(skb, &place, is_rx, &a);
+	struct amount a = {skb->len + tag, 0};
+	__u32 gso_size = skb->gso_size;
+	if (gso_size)
+		a.extra = segmentation(skb, gso_size, skb->gso_segs, tl_tap_link_header + tag, a.bytes);
+	add(&place, series_of(place.counters, tl_tap_series), &a);
+	if (tl_tap_flags & TL_COUNTS_PORTS)
+		add_ports_of(skb, place.counters, now_ns, maps.hook == HOOK_rx, a.extra);
 }
 
 SEC("socket")
 int tl_tap(struct __sk_buff *skb)
 {
-	if (!tl_enabled)
+	__u32 mode = tl_control.mode;
+	if (!(mode & TL_COUNTING))
 		return 0;
+	__u64 now = now_ns(mode);
 	if (skb->pkt_type == PACKET_OUTGOING)
-		count(skb, MAPS(tx), 0);
+		count(skb, MAPS(tx), now);
 	else
-		count(skb, MAPS(rx), 1);
+		count(skb, MAPS(rx), now);
 	return 0; /* keep nothing */
 }
 

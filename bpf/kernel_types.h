@@ -32,7 +32,7 @@ struct sk_buff {
 	unsigned int len, data_len;
 	__be16 protocol;
 	__u32 vlan_all; /* since 6.2; not 0 when there is a VLAN tag beside the packet */
-	__u16 mac_header;
+	__u16 mac_header, transport_header; /* offsets from head */
 	unsigned char *head, *data;
 	unsigned int end; /* an offset from head on 64-bit kernels */
 	char cb[48];      /* at the qdisc: struct qdisc_skb_cb, whose first word is pkt_len (wire length) */
@@ -49,6 +49,11 @@ struct skb_shared_info {
 };
 
 #pragma clang attribute pop
+
+/* Of gso_type (include/linux/skbuff.h). */
+#define SKB_GSO_TCPV4 (1U << 0)
+#define SKB_GSO_TCPV6 (1U << 4)
+#define SKB_GSO_UDP_L4 (1U << 17)
 
 /* Sixteen bytes of memory by a type that the kernel knows; its own members are a union of such words. */
 struct in6_addr {

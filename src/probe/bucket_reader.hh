@@ -38,15 +38,40 @@ class BucketReader {
   [[nodiscard]] const std::vector<Overrun>& overruns() const { return overruns_; }
   [[nodiscard]] std::uint64_t next_epoch() const { return next_epoch_; }
   // Sums over all time of every series, from the kernel's cumulative totals.
-  [[nodiscard]] std::vector<CounterValues> totals() const;
+  [[nodiscard]] std::vector<CounterValues> totals();
 
  private:
-  void read(std::uint64_t epoch, Bucket& bucket) const;
+  // One hook: its memory, and what of it is not in the ring yet.
+  class Source {
+   public:
+    Source(HookMemory memory, std::size_t cpus, std::uint32_t cells)
+        : memory_{memory}, cpus_{cpus}, cells_{cells}, sums_(cells) {}
+    // Finds the counters that were in one of these buckets when they were last used.
+    void look(std::uint64_t first_epoch, std::uint64_t last_epoch);
+    // Per series: what a bucket that is over has in `slot` of a CPU's ring, and in counters still.
+    const std::vector<tl_sums>& read(std::size_t cpu, std::size_t slot, std::uint32_t epoch);
+    // The same over all time.
+    const std::vector<tl_sums>& totals(std::size_t cpu);
+
+   private:
+    struct Pending {
+      std::size_t cpu;
+      std::uint32_t epoch;
+      std::size_t counter;
+    };
+    HookMemory memory_;
+    std::size_t cpus_;
+    std::uint32_t cells_;
+    std::vector<Pending> pending_;
+    std::vector<std::size_t> wanted_;
+    std::vector<tl_sums> sums_;
+  };
+  void read(std::uint64_t epoch, Bucket& bucket);
   void note_overrun(std::uint64_t epoch);
   [[nodiscard]] bool still_held(std::uint64_t epoch, std::uint64_t current_epoch) const;
   CounterLayout layout_;
   std::uint32_t cpus_;
-  HookMemory rx_, tx_;
+  Source rx_, tx_;
   std::uint64_t next_epoch_;
   std::vector<Overrun> overruns_;
 };

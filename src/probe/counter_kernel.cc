@@ -121,14 +121,12 @@ struct CounterKernel::Impl {
                std::unique_ptr<counters_raw, void (*)(counters_raw*)>>
       owner;
   struct HookMappings {
-    Mapping ring, totals, state, cache;
+    Mapping ring, counters, state;
   };
   std::array<HookMappings, 4> hooks;
   Mapping devices, ports;
   std::vector<CounterTap> taps;
-  volatile __u32* enabled = nullptr;
-  __u32* next_series = nullptr;
-  volatile __u64* mock_now_ns = nullptr;
+  volatile tl_control* control = nullptr;
 
   bpf_map* map(const std::string& name) const {
     bpf_map* found = bpf_object__find_map_by_name(object, name.c_str());
@@ -140,21 +138,26 @@ struct CounterKernel::Impl {
         object, fmt::format("tl_{}", kHookNames.at(static_cast<std::size_t>(hook))).c_str());
   }
   bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
-  static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only totals
+  static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only sums
 
   template <class Skeleton>
   void prepare(Skeleton& s) {
-    set_counter_constants(*s.rodata, layout, cpus);
+    set_counter_constants(*s.rodata, layout);
     skeleton = s.skeleton;
     object = s.obj;
   }
 
   template <class Skeleton>
   void take_globals(Skeleton& s) {
-    enabled = &s.bss->tl_enabled;
-    next_series = &s.bss->tl_next_series;
-    mock_now_ns = &s.bss->tl_mock_now_ns;
-    *next_series = 1;
+    control = &s.bss->tl_control;
+    control->interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
+    control->mode =
+        (layout.mock_clock ? TL_MOCKING : 0U) | (layout.count_unknown ? 0U : TL_SKIPPING);
+    control->next_series = 1;
+  }
+
+  void set_mode(__u32 bit, bool on) const {
+    control->mode = on ? control->mode | bit : control->mode & ~bit;
   }
 
   void size_maps() const {
@@ -169,9 +172,9 @@ struct CounterKernel::Impl {
       const bool used = loads(static_cast<Hook>(i));
       if (has_ring(static_cast<Hook>(i)))
         size(map(hook + "_ring"), used ? cpus * layout.slots : 1, cells * sizeof(tl_cell));
-      size(map(hook + "_totals"), used ? cpus : 1, cells * sizeof(tl_total));
-      size(map(hook + "_state"), cpus, sizeof(tl_cpu_state));
-      size(map(hook + "_cache"), cpus, sizeof(tl_cache));
+      size(map(hook + "_counters"), used ? cpus : 1,
+           2 * HookMemory::count(cells) * sizeof(tl_counter));
+      size(map(hook + "_state"), 1, sizeof(tl_hook_state));
       bpf_program__set_autoload(program(static_cast<Hook>(i)), used);
     }
     size(map("devices"), layout.device_series, sizeof(tl_device));
@@ -180,7 +183,8 @@ struct CounterKernel::Impl {
   void load() const {
     const int error = bpf_object__load_skeleton(skeleton);
     if (error == 0) return;
-    if (error == -EPERM || error == -EACCES)
+    const bool was_refused = last_libbpf_message().starts_with("the verifier");  // with EACCES, too
+    if (!was_refused && (error == -EPERM || error == -EACCES))
       throw MachineError{"load counters: " + errno_text(-error) +
                          " (the capabilities are there, but a user namespace, a seccomp filter "
                          "or the kernel's lockdown forbids it)"};
@@ -198,8 +202,8 @@ struct CounterKernel::Impl {
         const bpf_map* m = map(std::string{kHookNames[i]} + suffix);
         return Mapping{bpf_map__fd(m), map_bytes(m), bpf_map__name(m)};
       };
-      hooks[i] = {has_ring(static_cast<Hook>(i)) ? mapping("_ring") : Mapping{}, mapping("_totals"),
-                  mapping("_state"), mapping("_cache")};
+      hooks[i] = {has_ring(static_cast<Hook>(i)) ? mapping("_ring") : Mapping{},
+                  mapping("_counters"), mapping("_state")};
     }
     const bpf_map* device_map = map("devices");
     devices = Mapping{bpf_map__fd(device_map), map_bytes(device_map), "devices"};
@@ -208,6 +212,17 @@ struct CounterKernel::Impl {
     auto table = ports.as<std::uint8_t>();
     for (std::size_t i = 0; i < layout.ports.size(); ++i)
       table[layout.ports[i]] = static_cast<std::uint8_t>(i + 1);
+  }
+
+  // Each series' own counter says which one it is.
+  void number_counters() {
+    const std::size_t count = HookMemory::count(layout.cells());
+    for (const HookMappings& hook : hooks) {
+      const auto rests = hook.counters.as<tl_counter_rest>();
+      for (std::size_t i = 0; i < rests.size(); ++i)
+        if (i % (2 * count) >= count + TL_DEVICE_SLOTS)
+          rests[i].series = static_cast<std::uint32_t>(i % (2 * count) - count - TL_DEVICE_SLOTS);
+    }
   }
 
   void attach() const {
@@ -245,6 +260,7 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
   else
     impl.take_globals(*std::get<1>(impl.owner));
   impl.map_memory();
+  impl.number_counters();
   impl.attach();
 }
 
@@ -252,15 +268,18 @@ CounterKernel::~CounterKernel() = default;
 
 NamedDevice CounterKernel::name_device(const tl_device_key& key, std::uint32_t type,
                                        bool counts_ports) {
-  tl_device_series value{TL_SERIES_OTHER, counts_ports ? TL_COUNTS_PORTS : 0U};
-  if (*impl_->next_series < impl_->layout.device_series) {
-    value.series = (*impl_->next_series)++;
+  const bool has_ports = counts_ports && !impl_->layout.ports.empty();
+  tl_device_series value{TL_SERIES_OTHER, has_ports ? TL_COUNTS_PORTS : 0U};
+  if (impl_->control->next_series < impl_->layout.device_series) {
+    value.series = impl_->control->next_series;
+    impl_->control->next_series = value.series + 1;
     impl_->devices.as<tl_device>()[value.series] = {key, type, 1};
   }
   if (impl_->layout.taps) {
-    if (auto tap = CounterTap::open(impl_->object, impl_->layout, impl_->cpus, key, type, value)) {
+    if (auto tap = CounterTap::open(impl_->object, impl_->layout, key, type, value)) {
       impl_->taps.push_back(std::move(*tap));
       value.flags |= TL_TAPPED;
+      impl_->set_mode(TL_SKIPPING, true);
     }
   }
   const bpf_map* table = impl_->map("device_table");
@@ -276,23 +295,24 @@ std::vector<std::uint32_t> CounterKernel::lost_taps() const {
   return series;
 }
 
-void CounterKernel::enable(bool on) { *impl_->enabled = on ? 1 : 0; }
+void CounterKernel::enable(bool on) { impl_->set_mode(TL_COUNTING, on); }
 
 void CounterKernel::clear() {
   for (Impl::HookMappings& hook : impl_->hooks)
-    for (Mapping* m : {&hook.ring, &hook.totals, &hook.state})
+    for (Mapping* m : {&hook.ring, &hook.counters, &hook.state})
       if (!m->as<char>().empty()) m->zero();
+  impl_->number_counters();
 }
 
-void CounterKernel::set_mock_time(std::uint64_t now_ns) { *impl_->mock_now_ns = now_ns; }
+void CounterKernel::set_mock_time(std::uint64_t now_ns) { impl_->control->mock_now_ns = now_ns; }
 
 const CounterLayout& CounterKernel::layout() const { return impl_->layout; }
 std::uint32_t CounterKernel::cpus() const { return impl_->cpus; }
 
 HookMemory CounterKernel::memory(Hook hook) const {
   const Impl::HookMappings& m = impl_->hooks.at(static_cast<std::size_t>(hook));
-  return {m.ring.as<const tl_cell>(), m.totals.as<const tl_total>(),
-          m.state.as<const tl_cpu_state>()};
+  return {m.ring.as<const tl_cell>(), m.counters.as<const tl_counter>(),
+          m.state.as<const tl_hook_state>()};
 }
 
 std::span<const tl_device> CounterKernel::devices() const {

@@ -36,11 +36,24 @@ struct CounterLayout {
   }
 };
 
+static_assert(sizeof(tl_counter) == sizeof(tl_counter_rest));
+
 // One hook's shared memory, read only. Empty spans for a hook that is not loaded.
 struct HookMemory {
-  std::span<const tl_cell> ring;  // [cpu][slot][cell]; empty for `failed`, which has totals alone
-  std::span<const tl_total> totals;  // [cpu][cell]
-  std::span<const tl_cpu_state> state;
+  std::span<const tl_cell> ring;  // [cpu][slot][cell]; empty for `failed`, which has sums alone
+  std::span<const tl_counter>
+      counters;  // [cpu][TL_DEVICE_SLOTS + cell], each CPU's with the rests behind
+  std::span<const tl_hook_state> state;
+  // How many counters a CPU has, and one of them.
+  [[nodiscard]] static std::size_t count(std::uint32_t cells) { return TL_DEVICE_SLOTS + cells; }
+  [[nodiscard]] std::span<const tl_counter> of_cpu(std::size_t cpu, std::uint32_t cells) const {
+    return counters.subspan(cpu * 2 * count(cells), count(cells));
+  }
+  // The rest of a counter, given all of its CPU.
+  [[nodiscard]] static const tl_counter_rest& rest(std::span<const tl_counter> of_cpu,
+                                                   std::size_t i) {
+    return reinterpret_cast<const tl_counter_rest&>(of_cpu.data()[of_cpu.size() + i]);
+  }
 };
 
 struct ProgramFacts {

@@ -99,11 +99,15 @@ void CounterSession::stop(const Visit& visit) {
 
 std::vector<CounterValues> CounterSession::failed() const {
   const HookMemory memory = kernel_.memory(Hook::failed);
-  const std::size_t cells = kernel_.layout().cells();
+  const std::uint32_t cells = kernel_.layout().cells();
   std::vector<CounterValues> sums(cells);
-  for (std::size_t i = 0; i < memory.totals.size(); ++i) {
-    sums[i % cells].tx_bytes += memory.totals[i].bytes;
-    sums[i % cells].tx_packets += memory.totals[i].packets;
+  for (std::size_t cpu = 0; cpu < kernel_.cpus(); ++cpu) {
+    const auto series =
+        memory.of_cpu(cpu, cells).subspan(TL_DEVICE_SLOTS);  // no slots are used here
+    for (std::uint32_t i = 0; i < cells; ++i) {
+      sums[i].tx_bytes += series[i].now.bytes;
+      sums[i].tx_packets += series[i].now.packets;
+    }
   }
   return sums;
 }
@@ -129,7 +133,7 @@ nlohmann::json CounterSession::account() const {
     misses[kHookNames[i]] = facts ? nlohmann::json(facts->recursion_misses) : nlohmann::json();
     if (facts) runs[kHookNames[i]] = facts->runs;
     std::uint64_t without_block = 0;
-    for (const tl_cpu_state& state : kernel_.memory(hook).state) without_block += state.lost;
+    for (const tl_hook_state& state : kernel_.memory(hook).state) without_block += state.lost;
     lost[kHookNames[i]] = without_block;
   }
   nlohmann::json overruns = nlohmann::json::array();

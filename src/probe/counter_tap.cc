@@ -28,10 +28,8 @@ using TraceBss = std::remove_pointer_t<decltype(counters::bss)>;
 using RawBss = std::remove_pointer_t<decltype(counters_raw::bss)>;
 // The tap maps the trace programs' variables as its own.
 static_assert(sizeof(TapBss) == sizeof(TraceBss) && sizeof(TapBss) == sizeof(RawBss));
-static_assert(offsetof(TapBss, tl_enabled) == offsetof(TraceBss, tl_enabled) &&
-              offsetof(TapBss, tl_enabled) == offsetof(RawBss, tl_enabled));
-static_assert(offsetof(TapBss, tl_mock_now_ns) == offsetof(TraceBss, tl_mock_now_ns) &&
-              offsetof(TapBss, tl_mock_now_ns) == offsetof(RawBss, tl_mock_now_ns));
+static_assert(offsetof(TapBss, tl_control) == offsetof(TraceBss, tl_control) &&
+              offsetof(TapBss, tl_control) == offsetof(RawBss, tl_control));
 
 void reuse(bpf_map* mine, const bpf_map* theirs) {
   if (theirs == nullptr || bpf_map__reuse_fd(mine, bpf_map__fd(theirs)) != 0)
@@ -47,9 +45,9 @@ const bpf_map* variables_of(const bpf_object* object) {
 }
 
 void share_maps(counters_tap& tap, const bpf_object* counters) {
-  for (bpf_map* map : std::array{tap.maps.rx_ring, tap.maps.rx_totals, tap.maps.rx_state,
-                                 tap.maps.rx_cache, tap.maps.tx_ring, tap.maps.tx_totals,
-                                 tap.maps.tx_state, tap.maps.tx_cache, tap.maps.port_table})
+  for (bpf_map* map :
+       std::array{tap.maps.rx_ring, tap.maps.rx_counters, tap.maps.rx_state, tap.maps.tx_ring,
+                  tap.maps.tx_counters, tap.maps.tx_state, tap.maps.port_table})
     reuse(map, bpf_object__find_map_by_name(counters, bpf_map__name(map)));
   reuse(tap.maps.bss, variables_of(counters));
 }
@@ -57,8 +55,8 @@ void share_maps(counters_tap& tap, const bpf_object* counters) {
 }  // namespace
 
 std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLayout& layout,
-                                           std::uint32_t cpus, const tl_device_key& key,
-                                           std::uint32_t type, const tl_device_series& series) {
+                                           const tl_device_key& key, std::uint32_t type,
+                                           const tl_device_series& series) {
   UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
   if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
   if (socket.get() < 0) throw_errno("open", "a packet socket");
@@ -66,7 +64,7 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
   const std::unique_ptr<counters_tap, void (*)(counters_tap*)> program{counters_tap__open(),
                                                                        &counters_tap__destroy};
   if (!program) throw_errno("open", "the counter tap program");
-  set_counter_constants(*program->rodata, layout, cpus);
+  set_counter_constants(*program->rodata, layout);
   program->rodata->tl_tap_series = series.series;
   program->rodata->tl_tap_flags = series.flags;
   program->rodata->tl_tap_link_header =

@@ -18,8 +18,8 @@ class CounterTap {
   // the counter programs. The calling thread is in the device's namespace. nullopt without the
   // right to open packet sockets; throws MachineError for any other failure.
   static std::optional<CounterTap> open(bpf_object* counters, const CounterLayout& layout,
-                                        std::uint32_t cpus, const tl_device_key& key,
-                                        std::uint32_t type, const tl_device_series& series);
+                                        const tl_device_key& key, std::uint32_t type,
+                                        const tl_device_series& series);
 
   // False once its device was unregistered or moved to another namespace: it sees nothing more.
   [[nodiscard]] bool is_bound() const;

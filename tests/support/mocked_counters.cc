@@ -61,7 +61,7 @@ CounterValues MockedCounters::totals() const {
 
 std::uint64_t MockedCounters::lost() const {
   std::uint64_t lost = 0;
-  for (const tl_cpu_state& state : kernel_.memory(Hook::tx).state) lost += state.lost;
+  for (const tl_hook_state& state : kernel_.memory(Hook::tx).state) lost += state.lost;
   return lost;
 }
 
