@@ -31,8 +31,9 @@ class DecodeAhead {
   const DecodedBatch* next();
 
  private:
-  // Batches are announced some at a time: the two threads' caches meet less often.
-  static constexpr std::uint64_t kBatches = 32, kAnnounced = 4;
+  // Batches are announced some at a time: the two threads' caches meet less often. So many that a
+  // thread which runs ahead waits seldom: waking it costs more than a batch.
+  static constexpr std::uint64_t kBatches = 128, kAnnounced = 16;
   // A count that the other thread can wait for. Who counts up rings seldom: see ring().
   struct alignas(64) Counter {
     std::atomic<std::uint64_t> count{0};

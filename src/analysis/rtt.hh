@@ -15,7 +15,7 @@ namespace tl {
 struct RttOptions {
   std::int64_t most_age_ns = RttHalf::kDefaultMostAgeNs;
   // Outstanding segments remembered over all flows, 40 bytes each; UnackedList::kMost a direction.
-  std::uint32_t most_segments = 1U << 20;
+  std::uint32_t most_segments = 1U << 19;
 };
 
 // Which end of a flow the half path leads to: the one that acknowledges.
