@@ -5,10 +5,27 @@
 
 namespace tl {
 
+namespace {
+
+constexpr std::uint64_t kFewestBatches = 32, kMostBatches = 128;
+
+// As many as lie in the window when their packets are as large as those before: with fewer the
+// threads would wait for each other more often, and waking one costs more than a batch; more would
+// only be more memory.
+std::uint64_t useful_batches(const CaptureReader& reader) {
+  const std::uint64_t window_bytes = ByteWindow::kMostMovesKept * ReadAhead::kChunkBytes;
+  const std::uint64_t packets_in_window =
+      window_bytes * (reader.first_index() + 1) / std::max<std::uint64_t>(reader.stream_bytes(), 1);
+  return std::clamp(packets_in_window / CaptureReader::kBatchPackets, kFewestBatches, kMostBatches);
+}
+
+}  // namespace
+
 DecodeAhead::DecodeAhead(CaptureReader& reader, const Walk& walk)
     : reader_{reader},
       walk_{walk},
-      batches_{std::make_unique<std::array<DecodedBatch, kBatches>>()} {
+      batch_count_{useful_batches(reader)},
+      batches_{std::make_unique<DecodedBatch[]>(batch_count_)} {
   reader_.window().keep_views(ByteWindow::kMostMovesKept,
                               [this](std::uint64_t moves) { before_move(moves); });
   try {
@@ -53,18 +70,18 @@ bool DecodeAhead::make(DecodedBatch& batch) {
 
 void DecodeAhead::produce() {
   for (;;) {
-    if (made_ - taken_.count.load(std::memory_order_acquire) == kBatches)
-      wait_for_taken(made_ - kBatches / 2);
-    if (!make((*batches_)[made_ % kBatches])) return;
+    if (made_ - taken_.count.load(std::memory_order_acquire) == batch_count_)
+      wait_for_taken(made_ - batch_count_ / 2);
+    if (!make(batches_[made_ % batch_count_])) return;
     ++made_;
-    if (made_ % kAnnounced == 0) announce();
+    if (made_ % announced_step() == 0) announce();
   }
 }
 
 // The bell only when there is work for a while: waking a thread costs more than a batch.
 void DecodeAhead::announce() {
   announced_.count.store(made_, std::memory_order_release);
-  if (made_ - taken_.count.load(std::memory_order_relaxed) >= kBatches / 2) announced_.ring();
+  if (made_ - taken_.count.load(std::memory_order_relaxed) >= batch_count_ / 2) announced_.ring();
 }
 
 void DecodeAhead::wait_for_taken(std::uint64_t count) {
@@ -78,26 +95,28 @@ void DecodeAhead::wait_for_taken(std::uint64_t count) {
   }
 }
 
-// Batches made before the window's last `moves` moves are about to lose their bytes.
+// Batches made before the window's last `moves` moves are about to lose their bytes. Who has to
+// wait for them waits for some of the later ones, too, so that the next moves need not.
 void DecodeAhead::before_move(std::uint64_t moves) {
   std::shift_left(made_before_move_.begin(), made_before_move_.end(), 1);
   made_before_move_.back() = made_;
-  const std::uint64_t count = made_before_move_[ByteWindow::kMostMovesKept - moves];
-  if (taken_.count.load(std::memory_order_acquire) < count) wait_for_taken(count);
+  const std::uint64_t oldest = ByteWindow::kMostMovesKept - moves;
+  if (taken_.count.load(std::memory_order_acquire) < made_before_move_[oldest])
+    wait_for_taken(made_before_move_[oldest + moves / 2]);
 }
 
 const DecodedBatch* DecodeAhead::next() {
-  if (!thread_.joinable()) return make(batches_->front()) ? &batches_->front() : nullptr;
+  if (!thread_.joinable()) return make(batches_[0]) ? &batches_[0] : nullptr;
   // What was handed out before is done with.
-  if (next_ != 0 && next_ % kAnnounced == 0) {
+  if (next_ != 0 && next_ % announced_step() == 0) {
     taken_.count.store(next_, std::memory_order_release);
-    if (announced_.count.load(std::memory_order_relaxed) - next_ <= kBatches / 2) taken_.ring();
+    if (announced_.count.load(std::memory_order_relaxed) - next_ <= batch_count_ / 2) taken_.ring();
   }
   for (;;) {
     const std::uint32_t bell = announced_.bell.load(std::memory_order_acquire);
     const bool is_over = over_.load(std::memory_order_acquire);
     if (next_ != announced_.count.load(std::memory_order_acquire))
-      return &(*batches_)[next_++ % kBatches];
+      return &batches_[next_++ % batch_count_];
     if (is_over) {
       if (thrown_) std::rethrow_exception(thrown_);
       return nullptr;

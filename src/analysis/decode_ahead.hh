@@ -31,9 +31,8 @@ class DecodeAhead {
   const DecodedBatch* next();
 
  private:
-  // Batches are announced some at a time: the two threads' caches meet less often. So many that a
-  // thread which runs ahead waits seldom: waking it costs more than a batch.
-  static constexpr std::uint64_t kBatches = 128, kAnnounced = 16;
+  // Batches are announced some at a time: the two threads' caches meet less often.
+  [[nodiscard]] std::uint64_t announced_step() const { return batch_count_ / 8; }
   // A count that the other thread can wait for. Who counts up rings seldom: see ring().
   struct alignas(64) Counter {
     std::atomic<std::uint64_t> count{0};
@@ -51,7 +50,8 @@ class DecodeAhead {
 
   CaptureReader& reader_;
   const Walk& walk_;
-  std::unique_ptr<std::array<DecodedBatch, kBatches>> batches_;
+  const std::uint64_t batch_count_;
+  std::unique_ptr<DecodedBatch[]> batches_;
   Counter announced_, taken_;  // batches so far, by the decoding and by the taking thread
   std::atomic<bool> over_{false}, stopping_{false};
   std::exception_ptr thrown_;  // written before over_
