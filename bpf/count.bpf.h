@@ -92,24 +92,34 @@ static __always_inline __u64 known_series(__u64 series)
 	return series < tl_cells ? series : TL_SERIES_OTHER;
 }
 
-/* Puts what the counter's bucket gained into the ring. Time seen by a CPU may step back by a few nanoseconds
- * (ktime_get_mono_fast_ns), and over an edge: then the cell is there already. */
-static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counter *counter, struct tl_counter_rest *rest)
+static __always_inline __u64 epoch_of(__u64 now_ns)
+{
+	return (now_ns - tl_base_ns) / tl_control.interval_ns;
+}
+
+/* Puts what the counter's bucket gained into the ring. The cell is there already when another device counts in this
+ * series, too, or time stepped back over an edge: a CPU may see it do so by nanoseconds (ktime_get_mono_fast_ns). After a
+ * lap or more without a packet it may hold a later bucket of such a series, which stays. */
+static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counter *counter, struct tl_counter_rest *rest,
+					 __u32 current_epoch)
 {
 	__u32 epoch = counter->epoch, slot = cpu * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
 	struct tl_cell *cell = bpf_map_lookup_elem(ring, &slot);
 	if (!cell)
 		return;
 	cell += known_series(rest->series);
-	if (cell->epoch != epoch) {
-		cell->epoch = epoch;
-		cell->packets = cell->extra_packets = 0;
-		cell->bytes = cell->extra_bytes = 0;
+	__u32 later = cell->epoch - epoch, age = current_epoch - epoch;
+	if (later == 0 || later > age || (__s32)age < 0) {
+		if (later != 0) {
+			cell->epoch = epoch;
+			cell->packets = cell->extra_packets = 0;
+			cell->bytes = cell->extra_bytes = 0;
+		}
+		cell->packets += (__u32)(counter->now.packets - rest->before.packets);
+		cell->extra_packets += (__u32)(counter->now.extra_packets - rest->before.extra_packets);
+		cell->bytes += counter->now.bytes - rest->before.bytes;
+		cell->extra_bytes += counter->now.extra_bytes - rest->before.extra_bytes;
 	}
-	cell->packets += (__u32)(counter->now.packets - rest->before.packets);
-	cell->extra_packets += (__u32)(counter->now.extra_packets - rest->before.extra_packets);
-	cell->bytes += counter->now.bytes - rest->before.bytes;
-	cell->extra_bytes += counter->now.extra_bytes - rest->before.extra_bytes;
 	rest->before = counter->now;
 }
 
@@ -118,10 +128,10 @@ static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counte
 static __noinline int begin_bucket(void *ring, __u32 cpu, struct tl_counter *counter, __u64 now_ns)
 {
 	struct tl_counter_rest *rest = rest_of(counter);
+	__u64 epoch = epoch_of(now_ns);
 	next_version(counter);
 	if (counter->now.packets != rest->before.packets)
-		close_bucket(ring, cpu, counter, rest);
-	__u64 epoch = (now_ns - tl_base_ns) / tl_control.interval_ns;
+		close_bucket(ring, cpu, counter, rest, (__u32)epoch);
 	counter->epoch = (__u32)epoch;
 	counter->start_ns = tl_base_ns + epoch * tl_control.interval_ns;
 	next_version(counter);

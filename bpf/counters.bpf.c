@@ -145,7 +145,7 @@ static __always_inline void empty(struct tl_counter *slot, struct tl_counter *co
 	struct tl_counter_rest *rest = rest_of(slot);
 	struct tl_counter *series = series_of(counters, rest->series);
 	if (slot->now.packets != rest->before.packets)
-		close_bucket(ring, cpu, slot, rest);
+		close_bucket(ring, cpu, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
 	next_version(series);
 	add_all(&series->now, &slot->now);
 	add_all(&rest_of(series)->before, &slot->now);

@@ -1,8 +1,11 @@
 // Time in the counters: which bucket a packet belongs to, with the programs that measure and a
 // clock that the test sets.
 #include <doctest/doctest.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 
 #include "support/busy_cpus.hh"
+#include "support/datagrams.hh"
 #include "support/mocked_counters.hh"
 
 namespace tl::counters_time_test {
@@ -60,6 +63,50 @@ TEST_CASE("T03 a clock that steps back 50 ns across an edge: both buckets keep t
   counters.packet_at(kEdge + 20);
   CHECK(counters.packets(1, 20) == Packets{{6, 2}, {7, 2}});
   CHECK(counters.totals().tx_packets == 4);
+}
+
+// Without taps: at the trace events each device has a counter of its own, also in a shared series.
+TEST_CASE("T03 the same at the trace events, over an edge and idle for a lap of the ring") {
+  constexpr std::int64_t kInterval = 10'000'000;
+  CounterLayout layout = interval_of(kInterval);
+  layout.taps = false;
+  layout.slots = 64;
+  MockedCounters counters{layout};
+  const OnCpu one{0};
+  for (const std::int64_t at : {-60, 10, -40, 20}) counters.packet_at(70 * kInterval + at);
+  CHECK(counters.packets(60, 80) == Packets{{69, 2}, {70, 2}});
+  for (const std::int64_t lap : {63, 127, 192}) counters.packet_at((70 + lap) * kInterval);
+  CHECK(counters.packets(210, 262) == Packets{{262, 1}});
+  CHECK(counters.totals().tx_packets == 7);
+}
+
+TEST_CASE("devices in one series: one that was idle for a lap takes nothing from another") {
+  constexpr std::int64_t kInterval = 10'000'000;
+  CounterLayout layout = interval_of(kInterval);
+  layout.device_series = 1;  // `other`, for both ends
+  layout.taps = false;
+  layout.slots = 64;
+  MockedCounters counters{layout};
+  const NetNs& right = counters.pair().right;
+  right.run([&] {
+    const tl_device_key key = device_key(right.inode(), static_cast<int>(::if_nametoindex("eth0")));
+    return counters.kernel().name_device(key, ARPHRD_ETHER, false);
+  });
+  const OnCpu one{0};
+  const UdpSink sink{counters.pair().left, "198.18.0.1", kNoisePort};
+  const UdpSource source{right};
+  counters.packet_at(20 * kInterval);
+  Packets expected;
+  for (std::int64_t bucket = 21; bucket <= 85; ++bucket) {
+    counters.kernel().set_mock_time(
+        static_cast<std::uint64_t>(MockedCounters::kBaseNs + bucket * kInterval));
+    source.send("198.18.0.1", kNoisePort, 100, 1);
+    if (bucket >= 40) expected[static_cast<std::uint64_t>(bucket)] = 1;
+  }
+  counters.packet_at(85 * kInterval + 1);  // puts bucket 20 away, whose place bucket 84 has by now
+  expected[85] += 1;
+  CHECK(counters.packets(40, 86) == expected);
+  CHECK(counters.totals().tx_packets == 67);
 }
 
 TEST_CASE("T04 100 us, 1 ms, 3.333 ms, 10 ms and 1 s: each packet in the bucket of its moment") {
