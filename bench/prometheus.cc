@@ -1,7 +1,6 @@
 // Exposition of 10,000 series beside prometheus-cpp (same content, same run, alternating), and how
 // long a scrape over HTTP takes with 1,000 series and four dead ping targets.
 // Usage: bench_prometheus [ROUNDS]
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.hh"
+#include "base/curl.hh"
 #include "live/exposition.hh"
 #include "live/metrics_server.hh"
 #include "live/ping_rounds.hh"
@@ -113,13 +113,12 @@ void time_scrapes(int scrapes) {
   const std::string url = fmt::format("http://127.0.0.1:{}/metrics", server.port());
   std::vector<double> took_ms;
   for (int i = 0; i < scrapes; ++i) {
-    CURL* curl = ::curl_easy_init();
-    ::curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
+    const tl::CurlEasy handle = tl::curl_handle();
+    tl::curl_set<CURLOPT_URL>(handle.get(), url.c_str());
+    tl::curl_set<CURLOPT_WRITEFUNCTION>(handle.get(), discard);
     took_ms.push_back(timed_ms([&] {
-      if (::curl_easy_perform(curl) != CURLE_OK) std::exit(1);
+      if (tl::curl().easy_perform(handle.get()) != CURLE_OK) std::exit(1);
     }));
-    ::curl_easy_cleanup(curl);
   }
   fmt::print(
       "scrape of 1,000 series over HTTP (a new connection each), four dead ping targets: p50 "

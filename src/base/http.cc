@@ -1,24 +1,17 @@
 #include "base/http.hh"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <new>
 
+#include "base/curl.hh"
 #include "base/errors.hh"
 
 namespace tl {
 namespace {
 
 constexpr std::size_t kLargestBody = 64ULL << 20;
-
-struct FreeHandle {
-  void operator()(CURL* handle) const { ::curl_easy_cleanup(handle); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
-};
 
 extern "C" std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
   auto& body = *static_cast<std::string*>(to);
@@ -27,10 +20,10 @@ extern "C" std::size_t take_body(char* data, std::size_t size, std::size_t count
   return size * count;
 }
 
-std::unique_ptr<curl_slist, FreeList> list_of(const std::vector<std::string>& headers) {
-  std::unique_ptr<curl_slist, FreeList> list;
+CurlHeaders list_of(const std::vector<std::string>& headers) {
+  CurlHeaders list;
   for (const std::string& header : headers) {
-    curl_slist* longer = ::curl_slist_append(list.get(), header.c_str());
+    curl_slist* longer = curl().slist_append(list.get(), header.c_str());
     if (longer == nullptr) throw std::bad_alloc{};
     (void)list.release();  // the head may be the same or, for the first header, new
     list.reset(longer);
@@ -41,16 +34,10 @@ std::unique_ptr<curl_slist, FreeList> list_of(const std::vector<std::string>& he
 }  // namespace
 
 struct HttpClient::Impl {
-  std::unique_ptr<CURL, FreeHandle> handle;
+  CurlEasy handle = curl_handle();
 };
 
-HttpClient::HttpClient() : impl_{std::make_unique<Impl>()} {
-  // Not safe in threads by itself in every libcurl; a local static is initialised once.
-  static const CURLcode global = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (global == CURLE_OK) impl_->handle.reset(::curl_easy_init());
-  if (!impl_->handle) throw MachineError{"start libcurl: out of memory"};
-}
-
+HttpClient::HttpClient() : impl_{std::make_unique<Impl>()} {}
 HttpClient::~HttpClient() = default;
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
@@ -63,33 +50,30 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   std::vector<std::string> headers{"Expect:"};
   headers.insert(headers.end(), request.headers.begin(), request.headers.end());
   const auto list = list_of(headers);
-  ::curl_easy_reset(handle);  // options go, the connection stays
-  ::curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-  ::curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  ::curl_easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
-  ::curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  ::curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason.data());
-  ::curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
-  ::curl_easy_setopt(handle, CURLOPT_WRITEDATA, &response.body);
-  if (request.method == "HEAD") ::curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+  curl().easy_reset(handle);  // options go, the connection stays
+  curl_set<CURLOPT_URL>(handle, request.url.c_str());
+  curl_set<CURLOPT_CUSTOMREQUEST>(handle, request.method.c_str());
+  curl_set<CURLOPT_HTTPHEADER>(handle, list.get());
+  curl_set<CURLOPT_NOSIGNAL>(handle, 1L);
+  curl_set<CURLOPT_TIMEOUT_MS>(handle, static_cast<long>(request.timeout.count()));
+  curl_set<CURLOPT_ERRORBUFFER>(handle, reason.data());
+  curl_set<CURLOPT_WRITEFUNCTION>(handle, take_body);
+  curl_set<CURLOPT_WRITEDATA>(handle, &response.body);
+  if (request.method == "HEAD") curl_set<CURLOPT_NOBODY>(handle, 1L);
   if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-    ::curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
-    ::curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
-                       static_cast<curl_off_t>(request.body.size()));
+    curl_set<CURLOPT_POSTFIELDS>(handle, request.body.data());
+    curl_set<CURLOPT_POSTFIELDSIZE_LARGE>(handle, static_cast<curl_off_t>(request.body.size()));
   }
   if (!request.unix_socket.empty()) {
-    ::curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-    ::curl_easy_setopt(handle, CURLOPT_PROXY, "");  // the environment's proxy is not for a socket
+    curl_set<CURLOPT_UNIX_SOCKET_PATH>(handle, request.unix_socket.c_str());
+    curl_set<CURLOPT_PROXY>(handle, "");  // the environment's proxy is not for a socket
   }
-  const CURLcode result = ::curl_easy_perform(handle);
-  ::curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
+  const CURLcode result = curl().easy_perform(handle);
+  curl_set<CURLOPT_ERRORBUFFER>(handle, nullptr);
   if (result != CURLE_OK)
     throw MachineError{fmt::format("{} {}: {}", request.method, request.url,
-                                   reason[0] != 0 ? reason.data() : ::curl_easy_strerror(result))};
-  long status = 0;
-  ::curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-  response.status = static_cast<int>(status);
+                                   reason[0] != 0 ? reason.data() : curl().easy_strerror(result))};
+  response.status = static_cast<int>(curl_info<CURLINFO_RESPONSE_CODE>(handle));
   return response;
 }
 

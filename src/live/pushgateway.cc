@@ -8,23 +8,23 @@
 #include <memory>
 #include <thread>
 
+#include "base/curl.hh"
 #include "base/errors.hh"
-#include "live/curl_owner.hh"
 
 namespace tl::live {
 namespace {
 
 std::string url_part(const CurlUrl& url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
-  if (::curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return "";
+  if (curl().url_get(url.get(), part, &text, flags) != CURLUE_OK) return "";
   const CurlText owner{text};
   return text;
 }
 
 CurlUrl parse_url(const std::string& text) {
-  CurlUrl url{::curl_url()};
+  CurlUrl url{curl().url()};
   // A text that does not parse is not repeated: it may hold a password.
-  if (!url || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
+  if (!url || curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
     throw UsageError{"push: the URL is not http(s)://HOST[:PORT]"};
   if (!url_part(url, CURLUPART_USER).empty() || !url_part(url, CURLUPART_PASSWORD).empty())
     throw UsageError{"push: credentials stand in the URL (name a user and a password file)"};
@@ -63,46 +63,47 @@ bool is_worth_repeating(const Answer& answer) {
   }
 }
 
-void set_credentials(CURL* curl, const PushOptions& options) {
-  const auto set = [&](CURLoption option, const std::string& value) {
-    if (!value.empty()) ::curl_easy_setopt(curl, option, value.c_str());
-  };
-  set(CURLOPT_CAINFO, options.ca_file);
-  set(CURLOPT_SSLCERT, options.certificate_file);
-  set(CURLOPT_SSLKEY, options.key_file);
+template <CURLoption option>
+void set_given(CURL* c, const std::string& value) {
+  if (!value.empty()) curl_set<option>(c, value.c_str());
+}
+
+void set_credentials(CURL* c, const PushOptions& options) {
+  set_given<CURLOPT_CAINFO>(c, options.ca_file);
+  set_given<CURLOPT_SSLCERT>(c, options.certificate_file);
+  set_given<CURLOPT_SSLKEY>(c, options.key_file);
   if (options.user.empty()) return;
-  ::curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-  set(CURLOPT_USERNAME, options.user);
-  set(CURLOPT_PASSWORD, options.password.reveal());
+  curl_set<CURLOPT_HTTPAUTH>(c, CURLAUTH_BASIC);
+  set_given<CURLOPT_USERNAME>(c, options.user);
+  set_given<CURLOPT_PASSWORD>(c, options.password.reveal());
 }
 
 Answer perform(const PushOptions& options, const std::string& target, const char* method,
                const std::string& body) {
   Answer answer;
-  const CurlEasy curl{::curl_easy_init()};
-  if (!curl) throw MachineError{"push: libcurl does not start"};
+  const CurlEasy handle = curl_handle();
   // "Expect" would cost a round trip before each body.
   const std::string type = fmt::format("Content-Type: {}", content_type(options.format));
-  CurlHeaders headers{::curl_slist_append(nullptr, "Expect:")};
-  headers.reset(::curl_slist_append(headers.release(), type.c_str()));
+  CurlHeaders headers{curl().slist_append(nullptr, "Expect:")};
+  headers.reset(curl().slist_append(headers.release(), type.c_str()));
   char reason[CURL_ERROR_SIZE] = "";
-  CURL* const c = curl.get();
-  ::curl_easy_setopt(c, CURLOPT_URL, target.c_str());
-  ::curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
-  ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, reason);
-  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
-  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, append_body);
-  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer.body);
+  CURL* const c = handle.get();
+  curl_set<CURLOPT_URL>(c, target.c_str());
+  curl_set<CURLOPT_CUSTOMREQUEST>(c, method);
+  curl_set<CURLOPT_HTTPHEADER>(c, headers.get());
+  curl_set<CURLOPT_ERRORBUFFER>(c, reason);
+  curl_set<CURLOPT_NOSIGNAL>(c, 1L);
+  curl_set<CURLOPT_TIMEOUT_MS>(c, static_cast<long>(options.timeout.count()));
+  curl_set<CURLOPT_WRITEFUNCTION>(c, append_body);
+  curl_set<CURLOPT_WRITEDATA>(c, &answer.body);
   if (std::string_view{method} != "DELETE") {
-    ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.data());
-    ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    curl_set<CURLOPT_POSTFIELDS>(c, body.data());
+    curl_set<CURLOPT_POSTFIELDSIZE_LARGE>(c, static_cast<curl_off_t>(body.size()));
   }
   set_credentials(c, options);
-  answer.error = ::curl_easy_perform(c);
-  answer.reason = *reason != '\0' ? reason : ::curl_easy_strerror(answer.error);
-  ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer.status);
+  answer.error = curl().easy_perform(c);
+  answer.reason = *reason != '\0' ? reason : curl().easy_strerror(answer.error);
+  answer.status = curl_info<CURLINFO_RESPONSE_CODE>(c);
   return answer;
 }
 

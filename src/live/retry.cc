@@ -1,12 +1,12 @@
 #include "live/retry.hh"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
 #include <random>
+
+#include "base/curl.hh"
 
 namespace tl::live {
 
@@ -35,7 +35,7 @@ std::optional<nanoseconds> parse_retry_after(const std::string& text, std::int64
   if (error == std::errc{} && rest == end)
     return seconds{
         static_cast<std::int64_t>(std::min(value, static_cast<std::uint64_t>(kMost.count())))};
-  const std::time_t date = ::curl_getdate(text.c_str(), nullptr);
+  const std::time_t date = curl().getdate(text.c_str(), nullptr);
   if (error == std::errc::result_out_of_range) return kMost;
   if (date < 0) return kUnreadable;
   return seconds{std::clamp<std::int64_t>(date - now_s, 0, kMost.count())};

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/curl.hh"
 #include "base/errors.hh"
-#include "live/curl_owner.hh"
 
 namespace tl::live {
 namespace {
@@ -37,40 +37,36 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* t
 }
 
 CurlHeaders header_list(const WebRequest& request) {
-  CurlHeaders list{::curl_slist_append(nullptr, "Expect:")};  // it would cost a round trip
+  CurlHeaders list{curl().slist_append(nullptr, "Expect:")};  // it would cost a round trip
   for (const auto& [name, value] : request.headers) {
     const std::string line = name + ": " + value;
-    list.reset(::curl_slist_append(list.release(), line.c_str()));
+    list.reset(curl().slist_append(list.release(), line.c_str()));
   }
   return list;
 }
 
-template <class T>
-std::uint64_t number(CURL* curl, CURLINFO what) {
-  T value = 0;
-  ::curl_easy_getinfo(curl, what, &value);
+template <CURLINFO what>
+std::uint64_t number(CURL* c) {
+  const auto value = curl_info<what>(c);
   return value > 0 ? static_cast<std::uint64_t>(value) : 0;
 }
 
 void set_options(CURL* c, const WebRequest& request) {
-  const auto set = [&](CURLoption option, const std::string& value) {
-    if (!value.empty()) ::curl_easy_setopt(c, option, value.c_str());
-  };
-  ::curl_easy_setopt(c, CURLOPT_URL, request.url.c_str());
-  ::curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  if (request.accept_gzip) ::curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
-  set(CURLOPT_CAINFO, request.ca_file);
+  curl_set<CURLOPT_URL>(c, request.url.c_str());
+  curl_set<CURLOPT_PROTOCOLS_STR>(c, "http,https");
+  curl_set<CURLOPT_CUSTOMREQUEST>(c, request.method.c_str());
+  curl_set<CURLOPT_NOSIGNAL>(c, 1L);
+  curl_set<CURLOPT_TIMEOUT_MS>(c, static_cast<long>(request.timeout.count()));
+  if (request.accept_gzip) curl_set<CURLOPT_ACCEPT_ENCODING>(c, "gzip");
+  if (!request.ca_file.empty()) curl_set<CURLOPT_CAINFO>(c, request.ca_file.c_str());
   if (!request.user.empty()) {
-    ::curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    set(CURLOPT_USERNAME, request.user);
-    set(CURLOPT_PASSWORD, request.password);
+    curl_set<CURLOPT_HTTPAUTH>(c, CURLAUTH_BASIC);
+    curl_set<CURLOPT_USERNAME>(c, request.user.c_str());
+    if (!request.password.empty()) curl_set<CURLOPT_PASSWORD>(c, request.password.c_str());
   }
   if (request.method == "GET") return;
-  ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.data());
-  ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  curl_set<CURLOPT_POSTFIELDS>(c, request.body.data());
+  curl_set<CURLOPT_POSTFIELDSIZE_LARGE>(c, static_cast<curl_off_t>(request.body.size()));
 }
 
 }  // namespace
@@ -82,54 +78,49 @@ std::string WebResponse::header(const std::string& name) const {
 }
 
 struct WebClient::Impl {
-  CurlEasy curl;
+  CurlEasy handle = curl_handle();
 };
 
-WebClient::WebClient() : impl_{std::make_unique<Impl>()} {
-  static const CURLcode global = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (global == CURLE_OK) impl_->curl.reset(::curl_easy_init());
-  if (!impl_->curl) throw MachineError{"start libcurl: out of memory"};
-}
+WebClient::WebClient() : impl_{std::make_unique<Impl>()} {}
 WebClient::~WebClient() = default;
 WebClient::WebClient(WebClient&&) noexcept = default;
 WebClient& WebClient::operator=(WebClient&&) noexcept = default;
 
 WebResponse WebClient::send(const WebRequest& request) {
   WebResponse response;
-  CURL* const c = impl_->curl.get();
+  CURL* const c = impl_->handle.get();
   std::array<char, CURL_ERROR_SIZE> reason{};
   const CurlHeaders headers = header_list(request);
-  ::curl_easy_reset(c);  // options go, the connection stays
+  curl().easy_reset(c);  // options go, the connection stays
   set_options(c, request);
-  ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, reason.data());
-  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &response);
-  ::curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-  ::curl_easy_setopt(c, CURLOPT_HEADERDATA, &response);
-  const CURLcode code = ::curl_easy_perform(c);
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, nullptr);
-  response.request_bytes =
-      number<long>(c, CURLINFO_REQUEST_SIZE) + number<curl_off_t>(c, CURLINFO_SIZE_UPLOAD_T);
-  response.header_bytes = number<long>(c, CURLINFO_HEADER_SIZE);
-  response.body_bytes = number<curl_off_t>(c, CURLINFO_SIZE_DOWNLOAD_T);
-  response.duration = std::chrono::microseconds{number<curl_off_t>(c, CURLINFO_TOTAL_TIME_T)};
+  curl_set<CURLOPT_HTTPHEADER>(c, headers.get());
+  curl_set<CURLOPT_ERRORBUFFER>(c, reason.data());
+  curl_set<CURLOPT_WRITEFUNCTION>(c, take_body);
+  curl_set<CURLOPT_WRITEDATA>(c, &response);
+  curl_set<CURLOPT_HEADERFUNCTION>(c, take_header);
+  curl_set<CURLOPT_HEADERDATA>(c, &response);
+  const CURLcode code = curl().easy_perform(c);
+  curl_set<CURLOPT_ERRORBUFFER>(c, nullptr);
+  response.request_bytes = number<CURLINFO_REQUEST_SIZE>(c) + number<CURLINFO_SIZE_UPLOAD_T>(c);
+  response.header_bytes = number<CURLINFO_HEADER_SIZE>(c);
+  response.body_bytes = number<CURLINFO_SIZE_DOWNLOAD_T>(c);
+  response.duration = std::chrono::microseconds{number<CURLINFO_TOTAL_TIME_T>(c)};
   if (code == CURLE_OK) {
-    response.status = static_cast<int>(number<long>(c, CURLINFO_RESPONSE_CODE));
+    response.status = static_cast<int>(number<CURLINFO_RESPONSE_CODE>(c));
   } else {
-    response.error = reason[0] != '\0' ? reason.data() : ::curl_easy_strerror(code);
+    response.error = reason[0] != '\0' ? reason.data() : curl().easy_strerror(code);
   }
   return response;
 }
 
 std::string checked_host(const std::string& text, const std::string& what) {
-  const CurlUrl url{::curl_url()};
+  const CurlUrl url{curl().url()};
   // A text that does not parse is not repeated: it may hold a password.
-  if (!url || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
+  if (!url || curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
     throw UsageError{what + ": the URL is not http(s)://HOST[:PORT][/PATH]"};
   const auto part = [&](CURLUPart which) -> std::string {
     char* value = nullptr;
-    if (::curl_url_get(url.get(), which, &value, 0) != CURLUE_OK) return "";
+    if (curl().url_get(url.get(), which, &value, 0) != CURLUE_OK) return "";
     const CurlText owner{value};
     return value;
   };

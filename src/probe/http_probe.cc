@@ -1,6 +1,5 @@
 #include "probe/http_probe.hh"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/curl.hh"
 #include "base/errors.hh"
 
 namespace tl {
@@ -17,13 +17,6 @@ namespace {
 
 using std::chrono::microseconds;
 using Clock = std::chrono::steady_clock;
-
-struct FreeHandle {
-  void operator()(CURL* handle) const { ::curl_easy_cleanup(handle); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
-};
 
 // What the callbacks see.
 struct Exchange {
@@ -63,23 +56,16 @@ int rewind_body(void* to, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
-microseconds time_of(CURL* c, CURLINFO what) {
-  curl_off_t value = 0;
-  ::curl_easy_getinfo(c, what, &value);
-  return microseconds{value};
-}
-
-std::uint64_t bytes_of(CURL* c, CURLINFO what) {
-  curl_off_t value = 0;
-  ::curl_easy_getinfo(c, what, &value);
-  return value > 0 ? static_cast<std::uint64_t>(value) : 0;
+template <CURLINFO what>
+microseconds time_of(CURL* c) {
+  return microseconds{curl_info<what>(c)};
 }
 
 // libcurl's times are all since the start and may be missing (0); each part is what a mark adds to
 // the latest one before it, so the parts sum up to the total whatever is missing.
 HttpPhases phases_of(CURL* c, const Exchange& exchange, Clock::time_point begin) {
   HttpPhases phases;
-  const microseconds total = time_of(c, CURLINFO_TOTAL_TIME_T);
+  const microseconds total = time_of<CURLINFO_TOTAL_TIME_T>(c);
   microseconds latest{0};
   const auto part = [&](microseconds mark) {
     mark = std::clamp(mark, latest, std::max(total, latest));
@@ -88,16 +74,16 @@ HttpPhases phases_of(CURL* c, const Exchange& exchange, Clock::time_point begin)
   const auto own = [&](const std::optional<Clock::time_point>& moment) {
     return moment ? std::chrono::duration_cast<microseconds>(*moment - begin) : microseconds{0};
   };
-  phases.resolve = part(time_of(c, CURLINFO_NAMELOOKUP_TIME_T));
-  phases.connect = part(time_of(c, CURLINFO_CONNECT_TIME_T));
-  phases.tls = part(time_of(c, CURLINFO_APPCONNECT_TIME_T));
+  phases.resolve = part(time_of<CURLINFO_NAMELOOKUP_TIME_T>(c));
+  phases.connect = part(time_of<CURLINFO_CONNECT_TIME_T>(c));
+  phases.tls = part(time_of<CURLINFO_APPCONNECT_TIME_T>(c));
   if (exchange.upload_size > 0) {
     // For uploads libcurl's STARTTRANSFER is the first byte sent: the marks are our own.
     phases.send = part(own(exchange.last_handed_over));
     phases.processing = part(own(exchange.first_answered));
   } else {
-    phases.send = part(time_of(c, CURLINFO_PRETRANSFER_TIME_T));
-    phases.processing = part(time_of(c, CURLINFO_STARTTRANSFER_TIME_T));
+    phases.send = part(time_of<CURLINFO_PRETRANSFER_TIME_T>(c));
+    phases.processing = part(time_of<CURLINFO_STARTTRANSFER_TIME_T>(c));
   }
   phases.transfer = part(total);
   return phases;
@@ -105,70 +91,64 @@ HttpPhases phases_of(CURL* c, const Exchange& exchange, Clock::time_point begin)
 
 void set_common(CURL* c, const std::string& url, const HttpProbeOptions& options,
                 Exchange& exchange) {
-  ::curl_easy_setopt(c, CURLOPT_URL, url.c_str());
-  ::curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
-  ::curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
-  ::curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-  ::curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-  ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
-  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, count_body);
-  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
-  ::curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, note_header);
-  ::curl_easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
-  if (!options.ca_file.empty()) ::curl_easy_setopt(c, CURLOPT_CAINFO, options.ca_file.c_str());
+  curl_set<CURLOPT_URL>(c, url.c_str());
+  curl_set<CURLOPT_PROTOCOLS_STR>(c, "http,https");
+  curl_set<CURLOPT_NOSIGNAL>(c, 1L);
+  curl_set<CURLOPT_FRESH_CONNECT>(c, 1L);
+  curl_set<CURLOPT_FORBID_REUSE>(c, 1L);
+  curl_set<CURLOPT_FOLLOWLOCATION>(c, 1L);
+  curl_set<CURLOPT_MAXREDIRS>(c, 10L);
+  curl_set<CURLOPT_TIMEOUT_MS>(c, static_cast<long>(options.timeout.count()));
+  curl_set<CURLOPT_WRITEFUNCTION>(c, count_body);
+  curl_set<CURLOPT_WRITEDATA>(c, &exchange);
+  curl_set<CURLOPT_HEADERFUNCTION>(c, note_header);
+  curl_set<CURLOPT_HEADERDATA>(c, &exchange);
+  if (!options.ca_file.empty()) curl_set<CURLOPT_CAINFO>(c, options.ca_file.c_str());
 }
 
 void set_upload(CURL* c, Exchange& exchange) {
-  ::curl_easy_setopt(c, CURLOPT_POST, 1L);
-  ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(exchange.upload_size));
-  ::curl_easy_setopt(c, CURLOPT_READFUNCTION, hand_over);
-  ::curl_easy_setopt(c, CURLOPT_READDATA, &exchange);
-  ::curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, rewind_body);
-  ::curl_easy_setopt(c, CURLOPT_SEEKDATA, &exchange);
+  curl_set<CURLOPT_POST>(c, 1L);
+  curl_set<CURLOPT_POSTFIELDSIZE_LARGE>(c, static_cast<curl_off_t>(exchange.upload_size));
+  curl_set<CURLOPT_READFUNCTION>(c, hand_over);
+  curl_set<CURLOPT_READDATA>(c, &exchange);
+  curl_set<CURLOPT_SEEKFUNCTION>(c, rewind_body);
+  curl_set<CURLOPT_SEEKDATA>(c, &exchange);
 }
 
 std::string failure(CURLcode code, const char* reason, const Exchange& exchange) {
   if (code == CURLE_WRITE_ERROR && exchange.downloaded > exchange.most_bytes)
     return fmt::format("the answer is longer than {} bytes", exchange.most_bytes);
-  return *reason != '\0' ? reason : ::curl_easy_strerror(code);
+  return *reason != '\0' ? reason : curl().easy_strerror(code);
 }
 
 HttpOutcome perform(const std::string& url, std::uint64_t upload_bytes,
                     const HttpProbeOptions& options) {
-  static const CURLcode global = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, FreeHandle> handle{::curl_easy_init()};
+  const CurlEasy handle = curl_handle();
   CURL* const c = handle.get();
-  if (global != CURLE_OK || c == nullptr) throw MachineError{"start libcurl: out of memory"};
   Exchange exchange;
   exchange.most_bytes = options.most_bytes;
   exchange.upload_size = upload_bytes;
   set_common(c, url, options, exchange);
   // "Expect" would add a round trip, or a second's wait, before the body.
-  std::unique_ptr<curl_slist, FreeList> headers{::curl_slist_append(nullptr, "Expect:")};
-  headers.reset(::curl_slist_append(headers.release(), "Content-Type: application/octet-stream"));
+  CurlHeaders headers{curl().slist_append(nullptr, "Expect:")};
+  headers.reset(curl().slist_append(headers.release(), "Content-Type: application/octet-stream"));
   if (upload_bytes > 0) {
     set_upload(c, exchange);
-    ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
+    curl_set<CURLOPT_HTTPHEADER>(c, headers.get());
   }
   std::array<char, CURL_ERROR_SIZE> reason{};
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, reason.data());
+  curl_set<CURLOPT_ERRORBUFFER>(c, reason.data());
   const Clock::time_point begin = Clock::now();
-  const CURLcode code = ::curl_easy_perform(c);
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, nullptr);
+  const CURLcode code = curl().easy_perform(c);
+  curl_set<CURLOPT_ERRORBUFFER>(c, nullptr);
 
   HttpOutcome outcome;
-  long status = 0;
-  ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-  outcome.status = static_cast<int>(status);
+  outcome.status = static_cast<int>(curl_info<CURLINFO_RESPONSE_CODE>(c));
   outcome.downloaded_bytes = exchange.downloaded;
-  outcome.uploaded_bytes = bytes_of(c, CURLINFO_SIZE_UPLOAD_T);
-  const char* address = nullptr;
-  if (::curl_easy_getinfo(c, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address != nullptr)
-    outcome.address = address;
-  long redirects = 0;
-  ::curl_easy_getinfo(c, CURLINFO_REDIRECT_COUNT, &redirects);
+  outcome.uploaded_bytes =
+      static_cast<std::uint64_t>(std::max<curl_off_t>(0, curl_info<CURLINFO_SIZE_UPLOAD_T>(c)));
+  if (const char* const address = curl_info<CURLINFO_PRIMARY_IP>(c)) outcome.address = address;
+  const long redirects = curl_info<CURLINFO_REDIRECT_COUNT>(c);
   if (code != CURLE_OK) {
     outcome.error = failure(code, reason.data(), exchange);
   } else if (upload_bytes > 0 && redirects == 0 && outcome.uploaded_bytes != upload_bytes) {
