@@ -28,6 +28,12 @@ class FdSource : public ByteSource {
   [[nodiscard]] bool may_wait() const override { return may_wait_; }
   [[nodiscard]] bool has_positions() const override { return !may_wait_ && begin_ >= 0; }
 
+  [[nodiscard]] std::uint64_t size_bytes() const override {
+    struct stat status {};
+    if (!has_positions() || ::fstat(fd_.get(), &status) != 0 || status.st_size < begin_) return 0;
+    return static_cast<std::uint64_t>(status.st_size - begin_);
+  }
+
   Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset) override {
     Piece piece;
     while (piece.bytes < into.size()) {
@@ -92,6 +98,7 @@ class PeekedSource : public ByteSource {
 
   [[nodiscard]] bool may_wait() const override { return inner_->may_wait(); }
   [[nodiscard]] bool has_positions() const override { return inner_->has_positions(); }
+  [[nodiscard]] std::uint64_t size_bytes() const override { return inner_->size_bytes(); }
   Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset) override {
     return inner_->read_at(into, offset);
   }

@@ -25,6 +25,8 @@ class ByteSource {
   // Fills `into` from `offset` bytes behind the beginning, as far as the source goes; independent
   // of read(), and safe to call from several threads at a time. Needs has_positions().
   virtual Piece read_at(std::span<std::uint8_t> into, std::uint64_t offset);
+  // How far read_at() goes at the moment, 0 without positions.
+  [[nodiscard]] virtual std::uint64_t size_bytes() const { return 0; }
   // "none", "gzip", "zstd" or "lz4".
   [[nodiscard]] virtual std::string_view compression() const { return "none"; }
   // Whether read() may wait for somebody else, as on pipes, instead of for a disk.

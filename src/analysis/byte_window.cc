@@ -43,6 +43,13 @@ void ByteWindow::append_to_large(std::span<const std::uint8_t> chunk) {
   ahead_->release(0);
 }
 
+void ByteWindow::jump(std::uint64_t offset) {
+  let_go_of_views(0);
+  ahead_->jump(offset);
+  end_ = begin_;
+  offset_ = offset;
+}
+
 bool ByteWindow::skip(std::uint64_t count) {
   while (count > size()) {
     count -= size();

@@ -35,6 +35,11 @@ class ByteWindow {
   // over.
   bool skip(std::uint64_t count);
 
+  // Goes on with the byte at `offset` of the stream; earlier views die. Only after share(), and
+  // while nobody reads.
+  void jump(std::uint64_t offset);
+  [[nodiscard]] ByteSource& source() { return ahead_->source(); }
+
   // Two threads share the work: one uses this window, the other calls read_one() when it has
   // nothing to do. False when the source does not allow that.
   bool share() { return ahead_->share(); }

@@ -24,10 +24,27 @@ std::unique_ptr<RecordFormat> open_format(ByteWindow& window, const std::string&
 CaptureReader::CaptureReader(std::unique_ptr<ByteSource> source, const std::string& name)
     : window_{std::move(source)}, format_{open_format(window_, name)} {
   format_->format.compression = window_.compression();
+  header_bytes_ = window_.offset();
 }
 
 CaptureReader CaptureReader::open(const std::string& path) {
   return CaptureReader{open_source(path), path == "-" ? "standard input" : path};
+}
+
+std::optional<std::uint64_t> CaptureReader::guess_record(std::uint64_t offset) {
+  // Small packets show themselves soon; a look at large ones takes more.
+  for (const std::size_t look_bytes : {std::size_t{1} << 16, std::size_t{1} << 20}) {
+    std::vector<std::uint8_t> bytes(look_bytes);
+    bytes.resize(window_.source().read_at(bytes, offset).bytes);
+    if (const auto at = format_->guess_record(bytes)) return offset + *at;
+  }
+  return std::nullopt;
+}
+
+void CaptureReader::continue_at(std::uint64_t offset, std::uint64_t packets) {
+  window_.jump(offset);
+  packets_before_ += batch_size_ + packets;
+  batch_size_ = 0;
 }
 
 std::uint32_t largest_packet_bytes(std::uint32_t link_type) {

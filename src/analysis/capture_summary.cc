@@ -33,18 +33,77 @@ void CaptureSummary::on_batch(const Batch& batch) {
 void CaptureSummary::add_order(const Batch& batch) {
   const bool all_timed = (batch.digest.packet_flags & kNoTime) == 0;
   if (batch.digest.in_order && all_timed && batch.packets.front().time_ns >= previous_ns_) {
+    if (previous_ns_ == INT64_MIN) first_ns_ = batch.packets.front().time_ns;
     previous_ns_ = batch.packets.back().time_ns;
     return;
   }
   for (const Packet& packet : batch.packets) {
     if ((packet.flags & kNoTime) != 0) continue;
-    if (packet.time_ns < previous_ns_) {
-      totals_.back_steps += 1;
-      totals_.largest_back_step_ns = std::max(totals_.largest_back_step_ns,
-                                              saturated_difference(previous_ns_, packet.time_ns));
-    }
+    if (previous_ns_ == INT64_MIN) first_ns_ = packet.time_ns;
+    if (packet.time_ns < previous_ns_) add_back_step(packet.time_ns);
     previous_ns_ = packet.time_ns;
   }
+}
+
+void CaptureSummary::add_back_step(std::int64_t time_ns) {
+  totals_.back_steps += 1;
+  totals_.largest_back_step_ns =
+      std::max(totals_.largest_back_step_ns, saturated_difference(previous_ns_, time_ns));
+}
+
+std::unique_ptr<Observer> CaptureSummary::part(const FlowTable& flows) const {
+  return std::make_unique<CaptureSummary>(mtu_, flows_ == nullptr ? nullptr : &flows);
+}
+
+// A super-packet's segments depend on its connection's SYN, which may be in a part before.
+bool CaptureSummary::can_join(const Observer& part) const {
+  return flows_ == nullptr || static_cast<const CaptureSummary&>(part).totals_.super.packets == 0;
+}
+
+void CaptureSummary::join(const Observer& part) {
+  const auto& next = static_cast<const CaptureSummary&>(part);
+  totals_ += next.totals_;
+  if (next.previous_ns_ == INT64_MIN) return;  // nothing in it had a time
+  if (previous_ns_ == INT64_MIN) first_ns_ = next.first_ns_;
+  if (next.first_ns_ < previous_ns_) add_back_step(next.first_ns_);
+  previous_ns_ = next.previous_ns_;
+}
+
+SuperPackets& SuperPackets::operator+=(const SuperPackets& other) {
+  packets += other.packets;
+  frame_bytes += other.frame_bytes;
+  segments += other.segments;
+  wire_bytes += other.wire_bytes;
+  by_mss += other.by_mss;
+  by_mtu += other.by_mtu;
+  return *this;
+}
+
+SummaryTotals& SummaryTotals::operator+=(const SummaryTotals& other) {
+  if (other.packets == 0) return *this;
+  smallest = packets == 0 ? other.smallest : std::min(smallest, other.smallest);
+  largest = std::max(largest, other.largest);
+  largest_back_step_ns = std::max(largest_back_step_ns, other.largest_back_step_ns);
+  time.add(other.time);
+  super += other.super;
+  for (const auto count :
+       {&SummaryTotals::packets, &SummaryTotals::frame_bytes, &SummaryTotals::captured_bytes,
+        &SummaryTotals::truncated, &SummaryTotals::untimed, &SummaryTotals::time_normalised,
+        &SummaryTotals::caplen_over_length, &SummaryTotals::caplen_over_snaplen,
+        &SummaryTotals::back_steps, &SummaryTotals::fragments, &SummaryTotals::length_derived,
+        &SummaryTotals::length_mismatch})
+    this->*count += other.*count;
+  for (const auto tally :
+       {&SummaryTotals::not_ip, &SummaryTotals::undecoded, &SummaryTotals::ipv4_tcp,
+        &SummaryTotals::ipv4_udp, &SummaryTotals::ipv4_other, &SummaryTotals::ipv6_tcp,
+        &SummaryTotals::ipv6_udp, &SummaryTotals::ipv6_other})
+    this->*tally += other.*tally;
+  interfaces.resize(std::max(interfaces.size(), other.interfaces.size()));
+  for (std::size_t i = 0; i < other.interfaces.size(); ++i) {
+    interfaces[i].packets += other.interfaces[i].packets;
+    interfaces[i].frame_bytes += other.interfaces[i].frame_bytes;
+  }
+  return *this;
 }
 
 void CaptureSummary::add_interfaces(const Batch& batch) {

@@ -20,6 +20,8 @@ struct SuperPackets {
   std::uint64_t wire_bytes = 0;  // frame bytes with the headers of every segment
   std::uint64_t by_mss = 0;      // of `packets`: segment size from the connection's MSS,
   std::uint64_t by_mtu = 0;      // … from the MTU, because no SYN was captured (or not TCP)
+
+  SuperPackets& operator+=(const SuperPackets& other);
 };
 
 struct SummaryTotals {
@@ -46,6 +48,8 @@ struct SummaryTotals {
     std::uint64_t packets = 0, frame_bytes = 0;
   };
   std::vector<PerInterface> interfaces;  // as CaptureReader::interfaces()
+
+  SummaryTotals& operator+=(const SummaryTotals& other);
 };
 
 // A number, or why there is none.
@@ -60,6 +64,9 @@ class CaptureSummary : public Observer {
 
   [[nodiscard]] Depth depth() const override { return Depth::headers; }
   void on_batch(const Batch& batch) override;
+  [[nodiscard]] std::unique_ptr<Observer> part(const FlowTable& flows) const override;
+  [[nodiscard]] bool can_join(const Observer& part) const override;
+  void join(const Observer& part) override;
 
   [[nodiscard]] const SummaryTotals& totals() const { return totals_; }
   [[nodiscard]] std::uint32_t mtu() const { return mtu_; }
@@ -72,6 +79,7 @@ class CaptureSummary : public Observer {
  private:
   void add_odd(const Packet& packet);
   void add_order(const Batch& batch);
+  void add_back_step(std::int64_t time_ns);
   void add_interfaces(const Batch& batch);
   void add_infos(const Batch& batch);
   void add_odd_info(const Batch& batch, std::size_t i);
@@ -82,7 +90,8 @@ class CaptureSummary : public Observer {
   std::uint32_t mtu_;
   const FlowTable* flows_;
   SummaryTotals totals_;
-  std::int64_t previous_ns_ = INT64_MIN;
+  // Of the packets with a time: the first in the file, and the last one so far.
+  std::int64_t first_ns_ = INT64_MIN, previous_ns_ = INT64_MIN;
 };
 
 }  // namespace tl

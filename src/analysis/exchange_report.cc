@@ -128,12 +128,12 @@ void write_csv(const Write& write, const ExchangeDiff& diff) {
 }
 
 Json path_json(const PathDiff& path) {
-  Json json{{"source_ip", label(path.source, path.ip_version)},
-            {"destination_ip", label(path.destination, path.ip_version)}};
-  json["upstream"] = is_upstream_known(path) ? Json(kUpper[path.upstream()]) : Json(nullptr);
-  for (const Result& result : kResults) json[result.name] = result.value(path);
+  Json object{{"source_ip", label(path.source, path.ip_version)},
+              {"destination_ip", label(path.destination, path.ip_version)}};
+  object["upstream"] = is_upstream_known(path) ? Json(kUpper[path.upstream()]) : Json(nullptr);
+  for (const Result& result : kResults) object[result.name] = result.value(path);
   const Distribution& delay = path.delay[path.upstream()];
-  Json& times = json["delay"];
+  Json& times = object["delay"];
   times["count"] = delay.count();
   const auto value = [&](auto get) { return delay.empty() ? Json(nullptr) : Json(get()); };
   times["min_ns"] = value([&] { return delay.minimum_ns(); });
@@ -146,10 +146,10 @@ Json path_json(const PathDiff& path) {
   for (const Distribution::Bin& bin : delay.bins())
     times["histogram"].push_back({bin.low_ns, bin.high_ns, bin.count});
   for (unsigned capture = 0; capture < kCaptures.size(); ++capture) {
-    Json& one = json[std::string(1, kCaptures[capture])];
+    Json& one = object[std::string(1, kCaptures[capture])];
     for (const Count& count : kCounts) one[count.name] = count.value(path, capture);
   }
-  return json;
+  return object;
 }
 
 void write_json(const Write& write, const ExchangeDiff& diff) {

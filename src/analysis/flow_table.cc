@@ -75,12 +75,6 @@ FlowKey::Endpoint FlowKey::end(std::uint64_t word, std::uint64_t rest, unsigned 
 FlowKey::Endpoint FlowKey::low() const { return end(low_, low_rest_, 32); }
 FlowKey::Endpoint FlowKey::high() const { return end(high_, high_rest_, 48); }
 
-inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
-  std::uint64_t state = hash_mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
-  if (!is_ipv4()) state ^= hash_mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
-  return state;
-}
-
 Tally& Tally::operator+=(const Tally& other) {
   packets += other.packets;
   frame_bytes += other.frame_bytes;
@@ -141,14 +135,13 @@ void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const
   }
 }
 
-// Up to three walks over the batch, so that the cache misses of 64 packets overlap instead of
-// queueing: ask for the slots; look at the slots and ask for the flows; add.
+// Three walks over the batch, so that the cache misses of 64 packets overlap instead of queueing:
+// ask for the slots; look at the slots and ask for the flows; add.
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
                     std::span<const Wanted> wanted, std::span<FlowRef> refs) {
-  // Below this the table stays in the second-level cache by itself.
-  constexpr std::uint32_t kCachedFlows = 64;
   ++batch_;
-  if (size_ > kCachedFlows) prefetch_flows(wanted);
+  for (const Wanted& one : wanted) __builtin_prefetch(&slots_[one.tag & mask_]);
+  for (std::size_t i = 0; i < packets.size(); ++i) refs[i].flow = likely_flow(wanted[i]);
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (wanted[i].is_ip) [[likely]] {
       add_to_flow(wanted[i], packets[i], infos[i], refs[i]);
@@ -159,13 +152,36 @@ void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo>
   }
 }
 
+// The flow with this tag, kNoFlow when there is none; the key has not been compared.
+inline std::uint32_t FlowTable::likely_flow(const Wanted& wanted) const {
+  if (!wanted.is_ip) return kNoFlow;
+  std::uint32_t at = wanted.tag & mask_;
+  while (slots_[at].tag != wanted.tag && slots_[at].entry != 0) at = (at + 1) & mask_;
+  const Slot slot = slots_[at];
+  if (slot.entry == 0) return kNoFlow;
+  const Flow& flow = flows_.get()[slot.index()];
+  __builtin_prefetch(&flow);
+  __builtin_prefetch(&flow.sides[wanted.from_high == slot.low_is_client() ? 1 : 0], 1);
+  return slot.index();
+}
+
+// What likely_flow() said may have changed since: by packets before this one.
+inline std::uint32_t FlowTable::flow_of(const Wanted& wanted, const PacketInfo& info,
+                                        std::uint32_t likely) {
+  if (likely != kNoFlow && flows_.get()[likely].key == wanted.key) [[likely]]
+    return likely;
+  const Slot slot = find(wanted);
+  if (slot.entry != 0) return slot.index();
+  // The sender opens, unless it visibly answers.
+  return make(wanted, wanted.from_high == (info.is_tcp() && is_syn_ack(info))).index();
+}
+
 inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
                                    const PacketInfo& info, FlowRef& ref) {
-  const Slot slot = find_or_make(wanted, info);
-  const std::uint32_t index = slot.index();
+  const std::uint32_t index = flow_of(wanted, info, ref.flow);
   Flow& flow = flows_.get()[index];
   last_batch_[index] = batch_;
-  const auto side = static_cast<std::uint8_t>(wanted.from_high == slot.low_is_client());
+  const auto side = static_cast<std::uint8_t>(wanted.from_high == flow.low_is_client);
   ref = {index, side};
   FlowSide& half = flow.sides[side];
   half.tally.add(packet, info);
@@ -174,38 +190,25 @@ inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
   if ((info.flags & kFragment) != 0) [[unlikely]]
     flow.fragments += 1;
   else if (info.is_tcp())
-    add_tcp(flow, side, packet, info);
+    add_tcp(index, side, packet, info);
 }
 
-void FlowTable::prefetch_flows(std::span<const Wanted> wanted) const {
-  for (const Wanted& one : wanted) __builtin_prefetch(&slots_[one.tag & mask_]);
-  for (const Wanted& one : wanted) {
-    if (!one.is_ip) continue;
-    const Slot slot = slots_[one.tag & mask_];
-    if (slot.entry == 0) continue;
-    const Flow& flow = flows_.get()[slot.index()];
-    __builtin_prefetch(&flow);
-    __builtin_prefetch(&flow.sides[one.from_high == slot.low_is_client() ? 1 : 0], 1);
-  }
-}
-
-inline FlowTable::Slot FlowTable::find_or_make(const Wanted& wanted, const PacketInfo& info) {
+// A free slot when there is no such flow.
+inline FlowTable::Slot FlowTable::find(const Wanted& wanted) const {
   for (std::uint32_t at = wanted.tag & mask_;; at = (at + 1) & mask_) {
     const Slot slot = slots_[at];
-    if (slot.entry == 0) return make(wanted, info);
-    if (slot.tag == wanted.tag && flows_.get()[slot.index()].key == wanted.key) return slot;
+    if (slot.entry == 0 || (slot.tag == wanted.tag && flows_.get()[slot.index()].key == wanted.key))
+      return slot;
   }
 }
 
-FlowTable::Slot FlowTable::make(const Wanted& wanted, const PacketInfo& info) {
+FlowTable::Slot FlowTable::make(const Wanted& wanted, bool low_is_client) {
   const std::uint32_t index = size_ < most_flows_ ? size_++ : evict();
   if (index == last_batch_.size()) last_batch_.push_back(batch_);
   Flow& flow = *new (&flows_.get()[index]) Flow{};
   flow.key = wanted.key;
   flow.serial = next_serial_++;
-  // The sender opens, unless it visibly answers.
-  const bool sender_is_client = !(info.is_tcp() && is_syn_ack(info));
-  flow.low_is_client = wanted.from_high != sender_is_client;
+  flow.low_is_client = low_is_client;
   const Slot slot{wanted.tag, (index + 1) * 2 + (flow.low_is_client ? 1 : 0)};
   insert_slot(slot);
   if (std::uint64_t{size_} * 2 > slots_.size()) double_slots();
@@ -259,18 +262,28 @@ void FlowTable::double_slots() {
     if (slot.entry != 0) insert_slot(slot);
 }
 
-inline void FlowTable::add_tcp(Flow& flow, std::uint8_t side, const Packet& packet,
+inline void FlowTable::add_tcp(std::uint32_t index, std::uint8_t side, const Packet& packet,
                                const PacketInfo& info) {
-  SequenceTrack& track = flow.sides[side].sequence;
-  std::uint32_t sequence = info.sequence;
+  SequenceTrack& track = flows_.get()[index].sides[side].sequence;
+  Event event{index, side, Event::data, 0, {info.sequence, info.payload_bytes}};
   if ((info.tcp_flags & kSyn) != 0) [[unlikely]] {
-    const bool is_another = track.on_syn(sequence);
-    if (is_syn(info) && (is_another || flow.connections == 0)) flow.connections += 1;
-    sequence += 1;
-    const TcpOptions options = tcp_options(packet, info);
-    flow.maximum_segment_bytes[side] = options.maximum_segment_bytes.value_or(0);
+    event.kind = is_syn(info) ? Event::syn : Event::syn_ack;
+    event.maximum_segment_bytes = tcp_options(packet, info).maximum_segment_bytes.value_or(0);
+    add_event(event);
+    event.kind = Event::data;
+    event.run.sequence += 1;
   }
-  if (info.payload_bytes != 0) track.on_data(sequence, info.payload_bytes);
+  if (info.payload_bytes != 0 && !track.extend(event.run.sequence, info.payload_bytes))
+    add_event(event);
+}
+
+void FlowTable::take_event(const Event& event) {
+  Flow& flow = flows_.get()[event.flow];
+  SequenceTrack& track = flow.sides[event.side].sequence;
+  if (event.kind == Event::data) return track.on_run(event.run);
+  const bool is_another = track.on_syn(event.run.sequence);
+  if (event.kind == Event::syn && (is_another || flow.connections == 0)) flow.connections += 1;
+  flow.maximum_segment_bytes[event.side] = event.maximum_segment_bytes;
 }
 
 }  // namespace tl

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/decode.hh"
+#include "analysis/keyed_hash.hh"
 #include "analysis/packet.hh"
 #include "analysis/sequence_track.hh"
 
@@ -77,6 +78,12 @@ class FlowKey {
   std::uint64_t low_rest_ = 0, high_rest_ = 0;
 };
 
+inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
+  std::uint64_t state = hash_mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
+  if (!is_ipv4()) state ^= hash_mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
+  return state;
+}
+
 struct alignas(64) FlowSide {
   Tally tally;
   TimeRange time;
@@ -128,6 +135,21 @@ class FlowTable {
   void add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
            std::span<const Wanted> wanted, std::span<FlowRef> refs);
 
+  // A table for a part of the capture, with a limit of its own. It does not know what TCP data came
+  // before, so it keeps that data as runs, for join().
+  static constexpr std::uint32_t kMostPartFlows = 16'384;
+  [[nodiscard]] FlowTable part() const;
+  // Empties a part, for the next.
+  void clear();
+  // Whether the part held all that it was given.
+  [[nodiscard]] bool is_whole() const { return evictions_ == 0 && events_.size() <= kMostEvents; }
+  // Adds the part that follows what this table has seen, as if its packets had come one by one.
+  // Only when can_join().
+  [[nodiscard]] bool can_join(const FlowTable& part) const {
+    return part.is_whole() && std::uint64_t{size_} + part.size_ <= most_flows_;
+  }
+  void join(const FlowTable& part);
+
   // Called before flow `index` is given up, with its last state.
   void on_evict(std::function<void(std::uint32_t index, const Flow&)> callback) {
     evict_callbacks_.push_back(std::move(callback));
@@ -152,19 +174,45 @@ class FlowTable {
     void operator()(Flow* flows) const;
   };
 
+  // What TCP does beside going on where it was, in a part: a run of data that is over, or a SYN.
+  struct Event {
+    std::uint32_t flow = 0;
+    std::uint8_t side = 0;
+    enum : std::uint8_t { data, syn, syn_ack } kind = data;
+    std::uint16_t maximum_segment_bytes = 0;
+    SequenceTrack::Run run;  // of a SYN only the sequence number
+  };
+  static constexpr std::size_t kMostEvents = std::size_t{1} << 16;
+
   static std::unique_ptr<Flow[], Free> allocate(std::size_t count);
-  void prefetch_flows(std::span<const Wanted> wanted) const;
-  Slot find_or_make(const Wanted& wanted, const PacketInfo& info);
+  [[nodiscard]] std::uint32_t likely_flow(const Wanted& wanted) const;
+  std::uint32_t flow_of(const Wanted& wanted, const PacketInfo& info, std::uint32_t likely);
+  [[nodiscard]] Slot find(const Wanted& wanted) const;
   void add_to_flow(const Wanted& wanted, const Packet& packet, const PacketInfo& info,
                    FlowRef& ref);
-  Slot make(const Wanted& wanted, const PacketInfo& info);
+  Slot make(const Wanted& wanted, bool low_is_client);
   std::uint32_t evict();
   void insert_slot(Slot slot);
   void erase_slot(std::uint32_t tag, std::uint32_t index);
   void double_slots();
-  void add_tcp(Flow& flow, std::uint8_t side, const Packet& packet, const PacketInfo& info);
+  void add_tcp(std::uint32_t index, std::uint8_t side, const Packet& packet,
+               const PacketInfo& info);
+  void take_event(const Event& event);
+  void end_run(std::uint32_t index, std::uint8_t side);
+  void add_event(const Event& event);
+  // Of a flow of a part, in this table.
+  struct Joined {
+    std::uint32_t index;
+    bool is_turned;  // the sides have changed places
+    [[nodiscard]] std::uint8_t side(std::size_t of_part) const {
+      return static_cast<std::uint8_t>(is_turned ? 1 - of_part : of_part);
+    }
+  };
+  Joined join_flow(const Flow& flow);
 
   std::uint32_t most_flows_;
+  bool is_part_ = false;
+  std::vector<Event> events_;  // of a part, in their order
   std::unique_ptr<Flow[], Free> flows_;
   // When each flow was last seen, in batches. Apart from the flows, so that finding one does not
   // make its first cache line dirty.

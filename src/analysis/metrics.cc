@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kNsPerSecond = 1e9;
+constexpr double kNanosPerSecond = 1e9;
 constexpr double kBytesPerGigabyte = 1e9;
 constexpr std::int64_t kFineNs = 1'000'000, kCoarseNs = 10'000'000;
 constexpr std::uint64_t kSteadyPercent = 90;
@@ -155,7 +155,7 @@ class Catalogue {
     Counts sorted = counts;
     std::sort(sorted.begin(), sorted.end());
     const std::string reason = "no counter stream that divides 10 ms covers the traffic window";
-    const double to_bits = 8 * kNsPerSecond / static_cast<double>(kCoarseNs);
+    const double to_bits = 8 * kNanosPerSecond / static_cast<double>(kCoarseNs);
     const auto rate = [&](std::size_t percent) {
       return sorted.empty()
                  ? std::nullopt
@@ -182,7 +182,7 @@ class Catalogue {
          "last"},
         counts.empty() ? std::nullopt
                        : std::optional{static_cast<double>(longest_silence(counts)) *
-                                       static_cast<double>(kCoarseNs) / kNsPerSecond},
+                                       static_cast<double>(kCoarseNs) / kNanosPerSecond},
         reason);
     ramp(counts, sorted, reason);
   }
@@ -195,7 +195,7 @@ class Catalogue {
         return c * 100 >= median * kSteadyPercent;
       });
       value = static_cast<double>(reached - counts.begin()) * static_cast<double>(kCoarseNs) /
-              kNsPerSecond;
+              kNanosPerSecond;
     }
     put({"ramp_to_90", "s", Better::lower,
          "from the opening of the gate to the first 10 ms bucket with 90 % of the median rate"},
@@ -212,7 +212,7 @@ class Catalogue {
                  ? std::nullopt
                  : std::optional{static_cast<double>(percentile(sorted, percent)) * unit};
     };
-    const double seconds_a_bucket = static_cast<double>(width_ns) / kNsPerSecond;
+    const double seconds_a_bucket = static_cast<double>(width_ns) / kNanosPerSecond;
     const std::string names[] = {"burst_duration_p50_" + width, "burst_duration_p99_" + width,
                                  "burst_size_p50_" + width, "burst_size_p99_" + width};
     const std::string what =
@@ -253,7 +253,7 @@ class Catalogue {
       const ServiceEvidence* e = sender();
       if (e == nullptr || e->rtt_percentiles_ns.empty()) return std::nullopt;
       const auto found = e->rtt_percentiles_ns.find(per_mille);
-      return static_cast<double>(found->second) / kNsPerSecond;
+      return static_cast<double>(found->second) / kNanosPerSecond;
     };
     const std::string no_rtt = "no round-trip time in the sender's capture";
     put({"rtt_p50", "s", Better::lower,
@@ -263,7 +263,7 @@ class Catalogue {
     const json path = data_path();
     const auto delay = [&](const char* key) -> std::optional<double> {
       if (!path.is_object() || path.at("delay").value("count", 0) == 0) return std::nullopt;
-      return path.at("delay").at(key).get<double>() / kNsPerSecond;
+      return path.at("delay").at(key).get<double>() / kNanosPerSecond;
     };
     const std::string no_delay = "the two captures share no packet of this direction";
     put({"one_way_delay_p50", "s", Better::lower,

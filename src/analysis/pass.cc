@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/decode_ahead.hh"
+#include "analysis/parallel_parts.hh"
 
 namespace tl {
 namespace {
@@ -97,15 +98,53 @@ void Walk::take(const DecodedBatch& decoded) {
   for (Observer* observer : observers_) observer->on_batch(batch);
 }
 
+std::unique_ptr<Walk> Walk::part() const {
+  std::unique_ptr<Walk> part{new Walk{flow_table_.part()}};
+  part->restart_part(*this);
+  return part->observers_.size() == observers_.size() ? std::move(part) : nullptr;
+}
+
+void Walk::restart_part(const Walk& whole) {
+  flow_table_.clear();
+  observers_.clear();
+  owned_.clear();
+  depth_ = whole.depth_;
+  for (const Observer* observer : whole.observers_) {
+    auto part = observer->part(flow_table_);
+    if (part == nullptr) return;
+    add(*part);
+    owned_.push_back(std::move(part));
+  }
+}
+
+bool Walk::join(const Walk& part) {
+  if (!flow_table_.can_join(part.flow_table_)) return false;
+  for (std::size_t i = 0; i < observers_.size(); ++i)
+    if (!observers_[i]->can_join(*part.observers_[i])) return false;
+  flow_table_.join(part.flow_table_);
+  for (std::size_t i = 0; i < observers_.size(); ++i) observers_[i]->join(*part.observers_[i]);
+  return true;
+}
+
 const Stop& Pass::run() {
   const bool may_share = reader_.window().share();
   for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch()) {
     walk_.take(packets, reader_.first_index());
-    if (may_share && reader_.stream_bytes() >= DecodeAhead::kWorthwhileBytes) {
-      DecodeAhead ahead{reader_, walk_};
-      while (const DecodedBatch* batch = ahead.next()) walk_.take(*batch);
-      break;
-    }
+    if (!may_share || reader_.stream_bytes() < DecodeAhead::kWorthwhileBytes) continue;
+    ParallelParts{reader_, walk_}.run();
+    return read_ahead();
+  }
+  return reader_.stop();
+}
+
+const Stop& Pass::read_ahead() {
+  const std::uint64_t size = reader_.window().source().size_bytes();
+  if (size < reader_.stream_bytes() + DecodeAhead::kWorthwhileBytes) {
+    for (auto packets = reader_.next_batch(); !packets.empty(); packets = reader_.next_batch())
+      walk_.take(packets, reader_.first_index());
+  } else {
+    DecodeAhead ahead{reader_, walk_};
+    while (const DecodedBatch* batch = ahead.next()) walk_.take(*batch);
   }
   return reader_.stop();
 }

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "analysis/capture_reader.hh"
@@ -48,6 +50,16 @@ class Observer {
   virtual void on_batch(const Batch& batch) = 0;
   // The flow at `index` is about to be evicted from the table; the index will be another flow's.
   virtual void on_evict(std::uint32_t /*index*/, const Flow& /*flow*/) {}
+
+  // Questions that can be asked of the parts of a capture apart. part() is an empty observer for a
+  // part, whose flows will be in `flows`; null where every packet must be seen in order. join()
+  // adds what the part that follows has seen, as if it had come batch by batch; can_join() says
+  // whether that is so. Both are given what part() made.
+  [[nodiscard]] virtual std::unique_ptr<Observer> part(const FlowTable& /*flows*/) const {
+    return nullptr;
+  }
+  [[nodiscard]] virtual bool can_join(const Observer& /*part*/) const { return false; }
+  virtual void join(const Observer& /*part*/) {}
 };
 
 // A batch with everything that can be said about its packets one by one, without those before:
@@ -84,9 +96,20 @@ class Walk {
 
   [[nodiscard]] const FlowTable& flows() const { return flow_table_; }
 
+  // A walk over a part of the capture, in a thread of its own, for the same questions; null when
+  // one of them needs every packet in order. restart_part() makes it ready for another part.
+  [[nodiscard]] std::unique_ptr<Walk> part() const;
+  void restart_part(const Walk& whole);
+  // Adds the part that follows what was taken so far; false, and nothing is changed, when that
+  // would not give what taking its packets gives.
+  [[nodiscard]] bool join(const Walk& part);
+
  private:
+  explicit Walk(FlowTable flow_table) : flow_table_{std::move(flow_table)} {}
+
   FlowTable flow_table_;
   std::vector<Observer*> observers_;
+  std::vector<std::unique_ptr<Observer>> owned_;  // a part's
   Depth depth_ = Depth::packets;
   std::array<FlowRef, CaptureReader::kBatchPackets> refs_;
   DecodedBatch own_;
@@ -100,14 +123,17 @@ class Pass {
   // As those of Walk; observers must outlive run().
   void add(Observer& observer) { walk_.add(observer); }
   void want_flows() { walk_.want_flows(); }
-  // Reads to the end of the capture and returns why it ended there. Large files are decoded by a
-  // second thread, ahead of this one; observers are called by this one.
+  // Reads to the end of the capture and returns why it ended there. Large files are read by several
+  // threads: in parts, where all questions allow that; else one reads and decodes ahead. Observers
+  // that were added are called by this one.
   const Stop& run();
 
   [[nodiscard]] const FlowTable& flows() const { return walk_.flows(); }
   [[nodiscard]] const CaptureReader& reader() const { return reader_; }
 
  private:
+  const Stop& read_ahead();
+
   CaptureReader& reader_;
   Walk walk_;
 };

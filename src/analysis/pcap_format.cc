@@ -1,5 +1,8 @@
 // The classic capture format: one 24-byte header, then records of 16 bytes (24 in the modified
 // format) and the packet (draft-ietf-opsawg-pcap).
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "analysis/byte_order.hh"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t kMagicMicro = 0xA1B2C3D4, kMagicNano = 0xA1B23C4D,
                         kMagicModified = 0xA1B2CD34;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kFileHeaderBytes = 24, kRecordBytes = 16, kModifiedRecordBytes = 24;
 
 bool is_magic(std::uint32_t word) {
@@ -61,7 +65,39 @@ class PcapFormat : public RecordFormat {
     return 0;
   }
 
+  std::optional<std::size_t> guess_record(std::span<const std::uint8_t> bytes) const override {
+    for (std::size_t at = 0; at + header_.record_bytes <= bytes.size(); ++at)
+      if (seem_records(bytes.subspan(at))) return at;
+    return std::nullopt;
+  }
+
  private:
+  // Whether `bytes` look like several records one behind the other.
+  [[nodiscard]] bool seem_records(std::span<const std::uint8_t> bytes) const {
+    constexpr int kConvincing = 8;
+    constexpr std::int64_t kMostSecondsBetween = 86'400;
+    std::int64_t previous_s = -1;
+    for (int records = 0; records < kConvincing; ++records) {
+      if (bytes.size() < header_.record_bytes) return false;
+      const std::uint8_t* const at = bytes.data();
+      Packet packet;
+      packet.captured_bytes = load<std::uint32_t>(at + 8, kSwapped);
+      packet.length_bytes = load<std::uint32_t>(at + 12, kSwapped);
+      restore_order(packet);
+      const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
+      if (packet.captured_bytes == 0 || packet.captured_bytes > packet.length_bytes ||
+          packet.captured_bytes > std::min(limit_, largest_) ||
+          load<std::uint32_t>(at + 4, kSwapped) >= kSecondNs / header_.ns_per_fraction ||
+          (previous_s >= 0 && std::abs(seconds - previous_s) > kMostSecondsBetween))
+        return false;
+      const std::size_t record_bytes = header_.record_bytes + packet.captured_bytes;
+      if (bytes.size() < record_bytes) return false;
+      bytes = bytes.subspan(record_bytes);
+      previous_s = seconds;
+    }
+    return true;
+  }
+
   // Takes whole records out of the window. Without any: `needed` bytes would have to be visible to
   // go on, or `stop` says why nothing can follow.
   std::size_t take(ByteWindow& window, std::span<Packet> into, std::size_t& needed, Stop& stop) {
@@ -77,8 +113,7 @@ class PcapFormat : public RecordFormat {
       packet.captured_bytes = load<std::uint32_t>(at + 8, kSwapped);
       packet.length_bytes = load<std::uint32_t>(at + 12, kSwapped);
       packet.flags = 0;
-      if (header_.order != LengthOrder::normal) [[unlikely]]
-        restore_order(packet);
+      restore_order(packet);
       const std::uint32_t captured = packet.captured_bytes;
       if (!plausible(at, captured)) [[unlikely]] {
         needed = 0;
@@ -105,6 +140,7 @@ class PcapFormat : public RecordFormat {
   }
 
   void restore_order(Packet& packet) const {
+    if (header_.order == LengthOrder::normal) return;
     if (header_.order == LengthOrder::swapped || packet.captured_bytes > packet.length_bytes)
       std::swap(packet.captured_bytes, packet.length_bytes);
   }
@@ -139,10 +175,9 @@ class PcapFormat : public RecordFormat {
 
   // Seconds are unsigned: captures stay readable until 2106.
   void set_time(Packet& packet, std::uint32_t seconds, std::uint32_t fraction) const {
-    constexpr std::int64_t kNsPerSecond = 1'000'000'000;
     packet.time_ns =
-        std::int64_t{seconds} * kNsPerSecond + std::int64_t{fraction} * header_.ns_per_fraction;
-    if (std::int64_t{fraction} * header_.ns_per_fraction < kNsPerSecond) [[likely]]
+        std::int64_t{seconds} * kSecondNs + std::int64_t{fraction} * header_.ns_per_fraction;
+    if (std::int64_t{fraction} * header_.ns_per_fraction < kSecondNs) [[likely]]
       return;
     // Too many microseconds is a known arithmetic slip of writers, and the sum is what they meant.
     // Too many nanoseconds is not: a file with such a record has the wrong magic or is damaged.

@@ -16,7 +16,7 @@ ReadAhead::~ReadAhead() {
 }
 
 ByteSource::Piece ReadAhead::read_chunk(std::span<std::uint8_t> into, std::uint64_t number) {
-  if (has_positions_) return source_->read_at(into, number * kChunkBytes);
+  if (has_positions_) return source_->read_at(into, base_ + number * kChunkBytes);
   const std::size_t bytes = source_->read(into);
   return {bytes, bytes == 0 ? source_->failure() : std::string{}};
 }
@@ -99,6 +99,15 @@ bool ReadAhead::read_one() {
   if (!has_free_chunk() || chunk_count_ != kUnknown) return false;
   read_next_chunk(lock);
   return true;
+}
+
+void ReadAhead::jump(std::uint64_t offset) {
+  const std::lock_guard lock{mutex_};
+  base_ = offset;
+  claimed_ = taken_ = released_ = 0;
+  chunk_count_ = kUnknown;
+  failure_.clear();
+  thrown_ = nullptr;
 }
 
 void ReadAhead::run() {

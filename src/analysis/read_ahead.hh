@@ -44,6 +44,10 @@ class ReadAhead {
   bool share();
   // Reads a chunk ahead; false when there is no room for one, or no more to read.
   bool read_one();
+  // next() goes on with the byte at `offset`. Only when shared, and while nobody reads.
+  void jump(std::uint64_t offset);
+
+  [[nodiscard]] ByteSource& source() { return *source_; }
 
   [[nodiscard]] std::string_view compression() const { return source_->compression(); }
   // Valid once next() was empty.
@@ -69,6 +73,7 @@ class ReadAhead {
 
   std::unique_ptr<ByteSource> source_;
   const bool has_positions_;
+  std::uint64_t base_ = 0;  // where chunk 0 begins
   std::array<Chunk, kChunks> chunks_;
   std::mutex mutex_;
   std::condition_variable changed_;

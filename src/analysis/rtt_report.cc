@@ -181,41 +181,41 @@ std::string csv_line(const Row& row) {
 // --- JSON ---
 
 Json distribution_json(const Distribution& d, bool with_bins) {
-  Json json{{"count", d.count()}};
+  Json object{{"count", d.count()}};
   const auto value = [&](std::int64_t ns) { return d.empty() ? Json(nullptr) : Json(ns); };
-  json["min_ns"] = value(d.empty() ? 0 : d.minimum_ns());
+  object["min_ns"] = value(d.empty() ? 0 : d.minimum_ns());
   for (const Percentile& p : kPercentiles)
-    json[p.name] = value(d.empty() ? 0 : d.percentile_ns(p.per_mille));
-  json["max_ns"] = value(d.maximum_ns());
-  json["mean_ns"] = value(d.empty() ? 0 : d.mean_ns());
-  json["percentiles_exact"] = d.is_exact();
-  if (!with_bins) return json;
+    object[p.name] = value(d.empty() ? 0 : d.percentile_ns(p.per_mille));
+  object["max_ns"] = value(d.maximum_ns());
+  object["mean_ns"] = value(d.empty() ? 0 : d.mean_ns());
+  object["percentiles_exact"] = d.is_exact();
+  if (!with_bins) return object;
   Json bins = Json::array();
   for (const Distribution::Bin& bin : d.bins())
     bins.push_back({bin.low_ns, bin.high_ns, bin.count});
-  json["histogram"] = std::move(bins);
-  return json;
+  object["histogram"] = std::move(bins);
+  return object;
 }
 
 Json row_json(const Row& row, bool with_bins) {
   const RttStatistics& s = *row.statistics;
-  Json json;
+  Json object;
   if (row.labels.kind == "flow")
-    json = {{"source_ip", row.labels.source},
-            {"source_port", std::stoi(row.labels.source_port)},
-            {"destination_ip", row.labels.destination},
-            {"destination_port", std::stoi(row.labels.destination_port)}};
-  json["end"] = row.labels.end;
-  if (row.labels.kind == "flow") json["side"] = row.labels.side;
-  json["rtt"] = distribution_json(s.rtt, with_bins);
-  json["full"] = distribution_json(s.full, false);
-  json["ts"] = distribution_json(s.ts, false);
-  json["ts_tick_ns"] = row.tick_ns == 0 ? Json(nullptr) : Json(row.tick_ns);
+    object = {{"source_ip", row.labels.source},
+              {"source_port", std::stoi(row.labels.source_port)},
+              {"destination_ip", row.labels.destination},
+              {"destination_port", std::stoi(row.labels.destination_port)}};
+  object["end"] = row.labels.end;
+  if (row.labels.kind == "flow") object["side"] = row.labels.side;
+  object["rtt"] = distribution_json(s.rtt, with_bins);
+  object["full"] = distribution_json(s.full, false);
+  object["ts"] = distribution_json(s.ts, false);
+  object["ts_tick_ns"] = row.tick_ns == 0 ? Json(nullptr) : Json(row.tick_ns);
   for (const RttMethod method : {RttMethod::syn, RttMethod::ack, RttMethod::sack})
-    json[fmt::format("{}_samples", rtt_method_name(method))] = samples(s.counters, method);
-  for (const Counter& counter : kRttCounters) json[counter.name] = s.counters.*counter.value;
-  json["unanswered"] = row.unanswered;
-  return json;
+    object[fmt::format("{}_samples", rtt_method_name(method))] = samples(s.counters, method);
+  for (const Counter& counter : kRttCounters) object[counter.name] = s.counters.*counter.value;
+  object["unanswered"] = row.unanswered;
+  return object;
 }
 
 // --- text ---

@@ -75,11 +75,11 @@ Json tally_json(const Tally& tally) {
 Json parts_json(const std::vector<RunPart>& parts, std::size_t top) {
   Json list = Json::array();
   for (std::size_t i = 0; i < listed(parts, top); ++i) {
-    Json json{{"name", parts[i].name}};
+    Json object{{"name", parts[i].name}};
     for (unsigned run = 0; run < 2; ++run)
-      json[run == 0 ? "a" : "b"] = {{"from_client", tally_json(parts[i].from_client[run])},
-                                    {"from_server", tally_json(parts[i].from_server[run])}};
-    list.push_back(std::move(json));
+      object[run == 0 ? "a" : "b"] = {{"from_client", tally_json(parts[i].from_client[run])},
+                                      {"from_server", tally_json(parts[i].from_server[run])}};
+    list.push_back(std::move(object));
   }
   return {{"count", parts.size()}, {"equal", equal_count(parts)}, {"different", std::move(list)}};
 }
@@ -89,14 +89,14 @@ void write_json(const Write& write, const RunDiff& diff, const RunDiffReportOpti
   std::string_view between = "\n";
   const auto value = [](const std::optional<std::int64_t>& v) { return v ? Json(*v) : Json(); };
   for (const RunMetric& metric : diff.metrics) {
-    Json json{{"a", value(metric.values[0])},
-              {"b", value(metric.values[1])},
-              {"difference", value(metric.difference())},
-              {"distance_ppm", metric.distance_ppm()}};
-    if (metric.name == kSeriesDistance) json["distance_ppm"] = diff.series.ppm();
+    Json object{{"a", value(metric.values[0])},
+                {"b", value(metric.values[1])},
+                {"difference", value(metric.difference())},
+                {"distance_ppm", metric.distance_ppm()}};
+    if (metric.name == kSeriesDistance) object["distance_ppm"] = diff.series.ppm();
     const auto within = is_within(metric, options.tolerances);
-    json["within"] = within ? Json(*within) : Json(nullptr);
-    write(fmt::format("{}\"{}\": {}", between, metric.name, json.dump()));
+    object["within"] = within ? Json(*within) : Json(nullptr);
+    write(fmt::format("{}\"{}\": {}", between, metric.name, object.dump()));
     between = ",\n";
   }
   const Json series{{"bins", diff.series.bins},

@@ -15,10 +15,9 @@ constexpr std::int32_t kFarthest = std::int32_t{1} << 30;
 }  // namespace
 
 bool SequenceTrack::on_syn(std::uint32_t initial_sequence) {
-  if (saw_syn_ && initial_sequence == initial_sequence_) return false;
+  if (saw_syn_ && initial_sequence + 1 == begin_) return false;
   const bool is_another = started_;
   restart(initial_sequence + 1);
-  initial_sequence_ = initial_sequence;
   saw_syn_ = true;
   return is_another;
 }
@@ -37,13 +36,24 @@ std::uint64_t SequenceTrack::gap_bytes() const {
   return bytes;
 }
 
+void SequenceTrack::on_run(Run run) {
+  constexpr std::uint64_t kLargestPiece = std::uint64_t{1} << 29;
+  while (run.bytes != 0) {
+    const auto piece = static_cast<std::uint32_t>(std::min(run.bytes, kLargestPiece));
+    on_data(run.sequence, piece);
+    run.sequence += piece;
+    run.bytes -= piece;
+  }
+}
+
 void SequenceTrack::on_unexpected_data(std::uint32_t sequence, std::uint32_t bytes) {
   if (!started_ || std::abs(std::int64_t{distance(sequence, end_)}) > kFarthest) restart(sequence);
+  make_room(sequence);
   extend_down(sequence, bytes);
   if (bytes == 0) return;
   if (distance(sequence, end_) > 0) {
     span_bytes_ += sequence - end_;
-    add_gap({end_, sequence});
+    insert_gap(gap_count_, {end_, sequence});
     end_ = sequence;
   }
   const std::uint32_t end = sequence + bytes;
@@ -52,6 +62,19 @@ void SequenceTrack::on_unexpected_data(std::uint32_t sequence, std::uint32_t byt
   if (below != 0) retransmitted_bytes_ += below - fill_gaps(sequence, known_end);
   span_bytes_ += end - known_end;
   end_ += end - known_end;
+}
+
+// Data that begins with a gap goes on filling it and makes no other; all else may make one.
+void SequenceTrack::make_room(std::uint32_t sequence) {
+  const auto begins_here = [&](const Gap& gap) { return gap.begin == sequence; };
+  if (gap_count_ > kMostGaps && std::none_of(gaps_.begin(), gaps_.end(), begins_here))
+    forget_lowest_gap();
+}
+
+void SequenceTrack::forget_lowest_gap() {
+  closed_gap_bytes_ += gaps_[0].end - gaps_[0].begin;
+  forgotten_gaps_ += 1;
+  remove_gap(0);
 }
 
 // Data from before the first byte seen: possible when the capture began in the middle, and packets
@@ -63,7 +86,7 @@ void SequenceTrack::extend_down(std::uint32_t& sequence, std::uint32_t& bytes) {
   begin_ = sequence;
   span_bytes_ += old_begin - sequence;
   if (distance(end, old_begin) < 0) {
-    add_gap({end, old_begin});
+    insert_gap(0, {end, old_begin});
     bytes = 0;
     return;
   }
@@ -81,19 +104,22 @@ std::uint64_t SequenceTrack::fill_gaps(std::uint32_t begin, std::uint32_t end) {
     if (distance(to, from) <= 0) continue;
     filled += to - from;
     remove_gap(i);
-    if (from != gap.begin) add_gap({gap.begin, from});
-    if (to != gap.end) add_gap({to, gap.end});
+    if (to != gap.end) insert_gap(i, {to, gap.end});
+    if (from != gap.begin) insert_gap(i, {gap.begin, from});
   }
   return filled;
 }
 
-void SequenceTrack::add_gap(Gap gap) {
-  if (gap_count_ == kMostGaps) {
-    closed_gap_bytes_ += gaps_[0].end - gaps_[0].begin;
-    forgotten_gaps_ += 1;
-    remove_gap(0);
+void SequenceTrack::insert_gap(std::size_t index, Gap gap) {
+  // Only where sequence numbers have come round again does make_room() not do.
+  if (gap_count_ == gaps_.size()) [[unlikely]] {
+    forget_lowest_gap();
+    index -= index != 0 ? 1 : 0;
   }
-  gaps_[gap_count_++] = gap;
+  std::copy_backward(gaps_.begin() + static_cast<std::ptrdiff_t>(index), gaps_.begin() + gap_count_,
+                     gaps_.begin() + gap_count_ + 1);
+  gaps_[index] = gap;
+  gap_count_ += 1;
 }
 
 void SequenceTrack::remove_gap(std::size_t index) {

@@ -15,15 +15,32 @@ class SequenceTrack {
   // A SYN with this initial sequence number. True when it begins another connection on the same
   // ports; the span and gap of the earlier one are kept.
   bool on_syn(std::uint32_t initial_sequence);
-  // `bytes` > 0 of payload beginning at `sequence`.
+  // `bytes` > 0 of payload beginning at `sequence`. Data that arrives in pieces, each where the one
+  // before ended, leaves the same state as if it had arrived in one.
   void on_data(std::uint32_t sequence, std::uint32_t bytes) {
-    if (started_ && sequence == end_) [[likely]] {
-      end_ += bytes;
-      span_bytes_ += bytes;
-      return;
-    }
-    on_unexpected_data(sequence, bytes);
+    if (!extend(sequence, bytes)) on_unexpected_data(sequence, bytes);
   }
+  // The first step of on_data(): takes the data when it begins where all earlier data ended.
+  bool extend(std::uint32_t sequence, std::uint32_t bytes) {
+    if (sequence != end_ || !started_) [[unlikely]]
+      return false;
+    end_ += bytes;
+    span_bytes_ += bytes;
+    return true;
+  }
+
+  // For a part of a capture, where only extend() is used: what came before is not known there.
+  struct Run {
+    std::uint32_t sequence = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Run run() const { return {begin_, span_bytes_}; }
+  void start_run(std::uint32_t sequence) {
+    *this = {};
+    restart(sequence);
+  }
+  // As on_data() for each piece of the run.
+  void on_run(Run run);
 
   // Bytes from the lowest to the highest sequence number seen, over all connections.
   [[nodiscard]] std::uint64_t span_bytes() const { return span_bytes_; }
@@ -31,11 +48,14 @@ class SequenceTrack {
   [[nodiscard]] std::uint64_t gap_bytes() const;
   // Payload bytes that had been seen before (retransmissions, probes, duplicates of the capture).
   [[nodiscard]] std::uint64_t retransmitted_bytes() const { return retransmitted_bytes_; }
-  // Gaps that were forgotten because more were open than are remembered. Data that fills them later
-  // counts as retransmitted.
-  [[nodiscard]] std::uint32_t forgotten_gaps() const { return forgotten_gaps_; }
+  // Gaps that were forgotten, the lowest first, because more were open than are remembered. Data
+  // that fills them later counts as retransmitted.
+  [[nodiscard]] std::uint32_t forgotten_gaps() const {
+    return forgotten_gaps_ + (gap_count_ > kMostGaps ? 1 : 0);
+  }
 
  private:
+  static constexpr std::size_t kMostGaps = 4;  // remembered
   struct Gap {
     std::uint32_t begin, end;  // [begin, end)
   };
@@ -43,20 +63,24 @@ class SequenceTrack {
   void restart(std::uint32_t sequence);
   void extend_down(std::uint32_t& sequence, std::uint32_t& bytes);
   std::uint64_t fill_gaps(std::uint32_t begin, std::uint32_t end);
-  void add_gap(Gap gap);
+  void make_room(std::uint32_t sequence);
+  void forget_lowest_gap();
+  void insert_gap(std::size_t index, Gap gap);
   void remove_gap(std::size_t index);
 
-  static constexpr std::size_t kMostGaps = 4;
+  // What most packets touch comes first: with the tally and the times before it one cache line.
   std::uint64_t span_bytes_ = 0;
-  std::uint32_t begin_ = 0, end_ = 0;  // of the present connection
+  std::uint32_t end_ = 0;  // behind the highest sequence number of the present connection
+  bool started_ = false;
+  bool saw_syn_ = false;  // of the present connection: begin_ is its initial sequence number + 1
+  std::uint8_t gap_count_ = 0;
+  std::uint32_t begin_ = 0;  // the lowest sequence number of the present connection
+  std::uint32_t forgotten_gaps_ = 0;
   std::uint64_t retransmitted_bytes_ = 0;
   std::uint64_t closed_gap_bytes_ = 0;  // of earlier connections, and forgotten
-  std::array<Gap, kMostGaps> gaps_{};
-  std::uint32_t initial_sequence_ = 0;
-  std::uint32_t forgotten_gaps_ = 0;
-  std::uint8_t gap_count_ = 0;
-  bool started_ = false;
-  bool saw_syn_ = false;
+  // Lowest first. One more than is remembered: data in the middle of a gap makes two of it, and the
+  // pieces that follow may yet fill the upper one.
+  std::array<Gap, kMostGaps + 1> gaps_{};
 };
 
 }  // namespace tl

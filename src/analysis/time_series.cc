@@ -129,7 +129,7 @@ Tally* TimeSeries::find_bin(Line& line, std::int64_t time_ns) {
   if (start < INT64_MIN || start + interval > INT64_MAX) return nullptr;
   auto found = line.chunks.find(chunk);
   if (found == line.chunks.end()) {
-    if ((chunk_count_ + 1) * kBinsPerChunk > options_.most_bins) return nullptr;
+    if (!has_room(1)) return nullptr;
     chunk_count_ += 1;
     found = line.chunks.try_emplace(chunk).first;
   }
@@ -137,6 +137,27 @@ Tally* TimeSeries::find_bin(Line& line, std::int64_t time_ns) {
   line.start_ns = static_cast<std::int64_t>(start);
   line.end_ns = static_cast<std::int64_t>(start + interval);
   return line.bin;
+}
+
+// What a flow is called, and which way is forward, may have shown in a part before.
+std::unique_ptr<Observer> TimeSeries::part(const FlowTable& flows) const {
+  if (options_.by != SeriesBy::total) return nullptr;
+  return std::make_unique<TimeSeries>(options_, flows);
+}
+
+bool TimeSeries::can_join(const Observer& part) const {
+  return has_room(static_cast<const TimeSeries&>(part).chunk_count_);
+}
+
+void TimeSeries::join(const Observer& part) {
+  const auto& next = static_cast<const TimeSeries&>(part);
+  untimed_ += next.untimed_;
+  over_limit_ += next.over_limit_;
+  for (const auto& [number, chunk] : next.lines_[0].chunks) {
+    const auto [found, is_new] = lines_[0].chunks.try_emplace(number);
+    if (is_new) chunk_count_ += 1;
+    for (std::int64_t i = 0; i < kBinsPerChunk; ++i) found->second.bins[i] += chunk.bins[i];
+  }
 }
 
 std::vector<TimeSeries::Row> TimeSeries::rows() const {

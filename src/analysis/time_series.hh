@@ -41,6 +41,9 @@ class TimeSeries : public Observer {
 
   [[nodiscard]] Depth depth() const override;
   void on_batch(const Batch& batch) override;
+  [[nodiscard]] std::unique_ptr<Observer> part(const FlowTable& flows) const override;
+  [[nodiscard]] bool can_join(const Observer& part) const override;
+  void join(const Observer& part) override;
 
   // Every bin that is not empty: by time, then by row in the order of appearance.
   struct Row {
@@ -75,6 +78,9 @@ class TimeSeries : public Observer {
   std::uint32_t numbered(std::uint64_t key, std::string (*name)(const Flow&), const Flow* flow);
   Tally* bin_of(const Packet& packet, std::uint32_t line_number);
   Tally* find_bin(Line& line, std::int64_t time_ns);
+  [[nodiscard]] bool has_room(std::uint64_t chunks) const {
+    return (chunk_count_ + chunks) * kBinsPerChunk <= options_.most_bins;
+  }
 
   SeriesOptions options_;
   const FlowTable& flows_;
