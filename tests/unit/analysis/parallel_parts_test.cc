@@ -209,9 +209,8 @@ TEST_CASE("a damaged, joined or cut capture ends where it ends without parts") {
   SUBCASE("a record that cannot be") {
     Bytes bad_record = pcap_record({kStart, Bytes(60)}, options);
     bad_record[11] = 0x7F;  // captured bytes, the highest byte
-    Bytes rest = good;
-    rest.erase(rest.begin(), rest.begin() + 24);
-    comparison.check(good + bad_record + rest);
+    const Bytes records(good.begin() + 24, good.end());
+    comparison.check(good + bad_record + records);
   }
 }
 
