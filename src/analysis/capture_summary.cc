@@ -56,9 +56,7 @@ std::unique_ptr<Observer> CaptureSummary::part(const FlowTable& flows) const {
 }
 
 // A super-packet's segments depend on its connection's SYN, which may be in a part before.
-bool CaptureSummary::can_join(const Observer& part) const {
-  return flows_ == nullptr || static_cast<const CaptureSummary&>(part).totals_.super.packets == 0;
-}
+bool CaptureSummary::is_whole() const { return flows_ == nullptr || totals_.super.packets == 0; }
 
 void CaptureSummary::join(const Observer& part) {
   const auto& next = static_cast<const CaptureSummary&>(part);

@@ -65,7 +65,7 @@ class CaptureSummary : public Observer {
   [[nodiscard]] Depth depth() const override { return Depth::headers; }
   void on_batch(const Batch& batch) override;
   [[nodiscard]] std::unique_ptr<Observer> part(const FlowTable& flows) const override;
-  [[nodiscard]] bool can_join(const Observer& part) const override;
+  [[nodiscard]] bool is_whole() const override;
   void join(const Observer& part) override;
 
   [[nodiscard]] const SummaryTotals& totals() const { return totals_; }

@@ -59,7 +59,7 @@ class ParallelParts::Walker {
       if (batch.empty() || failed.load(std::memory_order_relaxed) < part.number) return {};
       walk_->take(batch, packets);
       packets += batch.size();
-      if (!walk_->flows().is_whole()) return {};
+      if (!walk_->is_whole()) return {};
     }
     if (reader_.stream_bytes() != end) return {};
     return packets;

@@ -117,6 +117,12 @@ void Walk::restart_part(const Walk& whole) {
   }
 }
 
+bool Walk::is_whole() const {
+  return flow_table_.is_whole() &&
+         std::all_of(observers_.begin(), observers_.end(),
+                     [](const Observer* observer) { return observer->is_whole(); });
+}
+
 bool Walk::join(const Walk& part) {
   if (!flow_table_.can_join(part.flow_table_)) return false;
   for (std::size_t i = 0; i < observers_.size(); ++i)

@@ -52,13 +52,15 @@ class Observer {
   virtual void on_evict(std::uint32_t /*index*/, const Flow& /*flow*/) {}
 
   // Questions that can be asked of the parts of a capture apart. part() is an empty observer for a
-  // part, whose flows will be in `flows`; null where every packet must be seen in order. join()
-  // adds what the part that follows has seen, as if it had come batch by batch; can_join() says
-  // whether that is so. Both are given what part() made.
+  // part, whose flows will be in `flows`; null where every packet must be seen in order. is_whole()
+  // says, of a part, whether what it has seen can be judged without what came before. join() adds
+  // the part that follows, as if it had come batch by batch, which can_join() says is possible.
+  // Both are given what part() made.
   [[nodiscard]] virtual std::unique_ptr<Observer> part(const FlowTable& /*flows*/) const {
     return nullptr;
   }
-  [[nodiscard]] virtual bool can_join(const Observer& /*part*/) const { return false; }
+  [[nodiscard]] virtual bool is_whole() const { return true; }
+  [[nodiscard]] virtual bool can_join(const Observer& /*part*/) const { return true; }
   virtual void join(const Observer& /*part*/) {}
 };
 
@@ -100,6 +102,8 @@ class Walk {
   // one of them needs every packet in order. restart_part() makes it ready for another part.
   [[nodiscard]] std::unique_ptr<Walk> part() const;
   void restart_part(const Walk& whole);
+  // Of a part: whether all in it can be judged without what came before. Once false, it stays so.
+  [[nodiscard]] bool is_whole() const;
   // Adds the part that follows what was taken so far; false, and nothing is changed, when that
   // would not give what taking its packets gives.
   [[nodiscard]] bool join(const Walk& part);
