@@ -40,47 +40,41 @@ class SliceSource : public ByteSource {
 
 }  // namespace
 
-// Walks part after part.
-class ParallelParts::Walker {
+// Reads part after part.
+class ParallelParts::Reader {
  public:
-  Walker(CaptureReader& whole, std::unique_ptr<Walk> walk)
-      : Walker{std::make_unique<SliceSource>(whole.window().source()), whole.header_bytes(),
-               std::move(walk)} {}
+  explicit Reader(CaptureReader& whole)
+      : Reader{std::make_unique<SliceSource>(whole.window().source()), whole.header_bytes()} {}
 
-  // The packets of the part; none when it does not end where it should, or is not to be joined.
-  std::optional<std::uint64_t> walk(const Part& part, const Walk& whole,
+  // Shows the part to `walk`. The number of packets; none when the part does not end where it
+  // should, depends on what came before, or another before it has failed.
+  std::optional<std::uint64_t> read(const Part& part, Walk& walk,
                                     const std::atomic<std::uint64_t>& failed) {
-    walk_->restart_part(whole);
     source_.set(part.begin, part.end);
     const std::uint64_t end = reader_.stream_bytes() + (part.end - part.begin);
     std::uint64_t packets = 0;
     while (reader_.stream_bytes() < end) {
       const auto batch = reader_.next_batch();
       if (batch.empty() || failed.load(std::memory_order_relaxed) < part.number) return {};
-      walk_->take(batch, packets);
+      walk.take(batch, packets);
       packets += batch.size();
-      if (!walk_->is_whole()) return {};
+      if (!walk.is_whole()) return {};
     }
     if (reader_.stream_bytes() != end) return {};
     return packets;
   }
-  [[nodiscard]] const Walk& walk() const { return *walk_; }
 
  private:
-  Walker(std::unique_ptr<SliceSource> source, std::uint64_t header_bytes,
-         std::unique_ptr<Walk> walk)
-      : source_{*source},
-        walk_{std::move(walk)},
-        reader_{read_header(std::move(source), header_bytes)} {}
+  Reader(std::unique_ptr<SliceSource> source, std::uint64_t header_bytes)
+      : source_{*source}, reader_{behind_header(std::move(source), header_bytes)} {}
 
-  static CaptureReader read_header(std::unique_ptr<SliceSource> source,
-                                   std::uint64_t header_bytes) {
+  static CaptureReader behind_header(std::unique_ptr<SliceSource> source,
+                                     std::uint64_t header_bytes) {
     source->set(0, header_bytes);
     return CaptureReader{std::move(source), "part"};
   }
 
   SliceSource& source_;
-  std::unique_ptr<Walk> walk_;
   CaptureReader reader_;
 };
 
@@ -107,10 +101,14 @@ void ParallelParts::run() {
 void ParallelParts::work() {
   std::uint64_t number = 0;
   try {
-    Walker walker{reader_, walk_.part()};
+    Reader reader{reader_};
     while (const auto part = claim()) {
       number = part->number;
-      if (!join(*part, walker.walk(*part, walk_, failed_), walker.walk())) return;
+      Walked walked{0, part->end, empty_walk()};
+      const auto packets = reader.read(*part, *walked.walk, failed_);
+      if (!packets) return give_up(number);
+      walked.packets = *packets;
+      finish(*part, std::move(walked));
     }
   } catch (...) {  // who reads on meets it again, and says so
     give_up(number);
@@ -118,7 +116,9 @@ void ParallelParts::work() {
 }
 
 std::optional<ParallelParts::Part> ParallelParts::claim() {
-  const std::lock_guard lock{mutex_};
+  std::unique_lock lock{mutex_};
+  // Who is fast need not wait for the others at every part, only when far ahead of them.
+  changed_.wait(lock, [&] { return failed_ != kNone || walked_.size() < thread_count_; });
   const std::uint64_t left = size_bytes_ - std::min(size_bytes_, claimed_end_);
   if (failed_ != kNone || left <= kLeastPartBytes) return std::nullopt;
   const std::uint64_t bytes =
@@ -130,31 +130,43 @@ std::optional<ParallelParts::Part> ParallelParts::claim() {
   return part;
 }
 
-// In their order: who comes early waits.
-bool ParallelParts::join(const Part& part, std::optional<std::uint64_t> packets, const Walk& walk) {
-  if (!packets) {
-    give_up(part.number);
-    return false;
+std::unique_ptr<Walk> ParallelParts::empty_walk() {
+  std::unique_ptr<Walk> walk;
+  {
+    const std::lock_guard lock{mutex_};
+    if (!free_.empty()) {
+      walk = std::move(free_.back());
+      free_.pop_back();
+    }
   }
-  std::unique_lock lock{mutex_};
-  joined_one_.wait(lock, [&] { return joined_ == part.number || failed_ < part.number; });
-  if (failed_ < part.number) return false;
-  if (!walk_.join(walk)) {
-    lock.unlock();
-    give_up(part.number);
-    return false;
+  if (walk == nullptr) return walk_.part();
+  walk->restart_part(walk_);
+  return walk;
+}
+
+// Joins all that can be joined by now, in order.
+void ParallelParts::finish(const Part& part, Walked walked) {
+  const std::lock_guard lock{mutex_};
+  walked_.emplace(part.number, std::move(walked));
+  for (auto next = walked_.find(joined_); next != walked_.end(); next = walked_.find(joined_)) {
+    Walked& one = next->second;
+    if (failed_ <= joined_ || !walk_.join(*one.walk)) {
+      failed_ = std::min(failed_.load(), joined_);
+      break;
+    }
+    joined_ += 1;
+    joined_end_ = one.end;
+    joined_packets_ += one.packets;
+    free_.push_back(std::move(one.walk));
+    walked_.erase(next);
   }
-  joined_ += 1;
-  joined_end_ = part.end;
-  joined_packets_ += *packets;
-  joined_one_.notify_all();
-  return true;
+  changed_.notify_all();
 }
 
 void ParallelParts::give_up(std::uint64_t number) {
   const std::lock_guard lock{mutex_};
   failed_ = std::min(failed_.load(), number);
-  joined_one_.notify_all();
+  changed_.notify_all();
 }
 
 }  // namespace tl

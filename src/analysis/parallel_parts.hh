@@ -11,8 +11,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "analysis/pass.hh"
 
@@ -32,12 +35,17 @@ class ParallelParts {
   struct Part {
     std::uint64_t number, begin, end;  // bytes of the file, [begin, end)
   };
-  class Walker;
+  struct Walked {
+    std::uint64_t packets, end;
+    std::unique_ptr<Walk> walk;
+  };
+  class Reader;
   static constexpr std::uint64_t kNone = UINT64_MAX;
 
   void work();
   std::optional<Part> claim();
-  bool join(const Part& part, std::optional<std::uint64_t> packets, const Walk& walk);
+  std::unique_ptr<Walk> empty_walk();
+  void finish(const Part& part, Walked walked);
   void give_up(std::uint64_t number);
 
   CaptureReader& reader_;
@@ -46,9 +54,11 @@ class ParallelParts {
   const std::uint64_t size_bytes_;
   std::atomic<std::uint64_t> failed_{kNone};  // the first part that cannot be joined
   std::mutex mutex_;                          // guards what follows
-  std::condition_variable joined_one_;
+  std::condition_variable changed_;
   std::uint64_t claimed_ = 0, claimed_end_;  // parts, and where the next one begins
   std::uint64_t joined_ = 0, joined_end_, joined_packets_ = 0;
+  std::map<std::uint64_t, Walked> walked_;  // by number, until those before are joined
+  std::vector<std::unique_ptr<Walk>> free_;
 };
 
 }  // namespace tl
