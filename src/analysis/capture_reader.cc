@@ -24,7 +24,6 @@ std::unique_ptr<RecordFormat> open_format(ByteWindow& window, const std::string&
 CaptureReader::CaptureReader(std::unique_ptr<ByteSource> source, const std::string& name)
     : window_{std::move(source)}, format_{open_format(window_, name)} {
   format_->format.compression = window_.compression();
-  header_bytes_ = window_.offset();
 }
 
 CaptureReader CaptureReader::open(const std::string& path) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/byte_source.hh"
@@ -35,19 +36,20 @@ class RecordFormat {
   // Fills a prefix of `into` with the packets that lie in the window, and consumes them. 0 means
   // the end: `stop` says why. Views are valid until the next call.
   virtual std::size_t fill(ByteWindow& window, std::span<Packet> into, Stop& stop) = 0;
-  // Where in `bytes`, which come from anywhere in the capture, a record seems to begin. A guess;
-  // empty when the format does not allow one: where records only make sense after those before.
+  // Where in `bytes`, which come from anywhere in the capture, a packet's record seems to begin. A
+  // guess; empty when none is seen.
   [[nodiscard]] virtual std::optional<std::size_t> guess_record(
-      std::span<const std::uint8_t> /*bytes*/) const {
-    return std::nullopt;
-  }
+      std::span<const std::uint8_t> bytes) const = 0;
+  // For records from further on, with what is known by now. It reads packets only: what says
+  // something about those that follow is an end to it.
+  [[nodiscard]] virtual std::unique_ptr<RecordFormat> part() const = 0;
 
   std::vector<Interface> interfaces;
   CaptureFormat format;
 
  protected:
   RecordFormat() = default;
-  RecordFormat(const RecordFormat&) = delete;
+  RecordFormat(const RecordFormat&) = default;
   RecordFormat& operator=(const RecordFormat&) = delete;
 };
 
@@ -81,23 +83,27 @@ class CaptureReader {
   [[nodiscard]] const CaptureFormat& format() const { return format_->format; }
   // Bytes of the (decompressed) stream read so far, records and headers.
   [[nodiscard]] std::uint64_t stream_bytes() const { return window_.offset(); }
-  // Of the file header: before the first record.
-  [[nodiscard]] std::uint64_t header_bytes() const { return header_bytes_; }
-
   // For threads that share the work, where window().share() was granted. guess_record() says where,
-  // not far behind `offset`, a record seems to begin; several threads may ask. continue_at() goes
-  // on with the record that does begin at `offset`, `packets` further on; the present batch ends.
+  // not far behind `offset`, a packet's record seems to begin; part() reads records of this
+  // capture, of which `source` gives the bytes, as if they came next. Several threads may ask for
+  // these. continue_at() goes on with the record that does begin at `offset`, `packets` further on;
+  // the present batch ends.
   std::optional<std::uint64_t> guess_record(std::uint64_t offset);
+  [[nodiscard]] CaptureReader part(std::unique_ptr<ByteSource> source) const {
+    return CaptureReader{std::move(source), format_->part()};
+  }
   void continue_at(std::uint64_t offset, std::uint64_t packets);
   // For two threads that share the work; see ByteWindow.
   [[nodiscard]] ByteWindow& window() { return window_; }
 
  private:
+  CaptureReader(std::unique_ptr<ByteSource> source, std::unique_ptr<RecordFormat> format)
+      : window_{std::move(source)}, format_{std::move(format)} {}
+
   ByteWindow window_;
   std::unique_ptr<RecordFormat> format_;
   std::vector<Packet> batch_ = std::vector<Packet>(kBatchPackets);
   std::size_t batch_size_ = 0;
-  std::uint64_t header_bytes_ = 0;
   std::uint64_t packets_before_ = 0;
   Stop stop_;
 };

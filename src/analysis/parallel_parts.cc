@@ -44,7 +44,7 @@ class SliceSource : public ByteSource {
 class ParallelParts::Reader {
  public:
   explicit Reader(CaptureReader& whole)
-      : Reader{std::make_unique<SliceSource>(whole.window().source()), whole.header_bytes()} {}
+      : Reader{std::make_unique<SliceSource>(whole.window().source()), whole} {}
 
   // Shows the part to `walk`. The number of packets; none when the part does not end where it
   // should, depends on what came before, or another before it has failed.
@@ -65,14 +65,8 @@ class ParallelParts::Reader {
   }
 
  private:
-  Reader(std::unique_ptr<SliceSource> source, std::uint64_t header_bytes)
-      : source_{*source}, reader_{behind_header(std::move(source), header_bytes)} {}
-
-  static CaptureReader behind_header(std::unique_ptr<SliceSource> source,
-                                     std::uint64_t header_bytes) {
-    source->set(0, header_bytes);
-    return CaptureReader{std::move(source), "part"};
-  }
+  Reader(std::unique_ptr<SliceSource> source, const CaptureReader& whole)
+      : source_{*source}, reader_{whole.part(std::move(source))} {}
 
   SliceSource& source_;
   CaptureReader reader_;

@@ -65,6 +65,10 @@ class PcapFormat : public RecordFormat {
     return 0;
   }
 
+  [[nodiscard]] std::unique_ptr<RecordFormat> part() const override {
+    return std::make_unique<PcapFormat>(*this);
+  }
+
   std::optional<std::size_t> guess_record(std::span<const std::uint8_t> bytes) const override {
     for (std::size_t at = 0; at + header_.record_bytes <= bytes.size(); ++at)
       if (seem_records(bytes.subspan(at))) return at;

@@ -64,6 +64,20 @@ class PcapngFormat : public RecordFormat {
     return count;
   }
 
+  [[nodiscard]] std::unique_ptr<RecordFormat> part() const override {
+    auto part = std::make_unique<PcapngFormat>(*this);
+    part->is_part_ = true;
+    return part;
+  }
+
+  // Blocks say their length at both ends: a few in a row convince.
+  [[nodiscard]] std::optional<std::size_t> guess_record(
+      std::span<const std::uint8_t> bytes) const override {
+    for (std::size_t at = 0; at + kBlockOverhead <= bytes.size(); ++at)
+      if (seem_packets(bytes.subspan(at))) return at;
+    return std::nullopt;
+  }
+
   // Reads the first section header; false when the stream does not begin with one.
   bool open(ByteWindow& window, std::string& reason) {
     if (load_le<std::uint32_t>(window.data()) != kSection) return false;
@@ -83,6 +97,22 @@ class PcapngFormat : public RecordFormat {
   }
 
  private:
+  [[nodiscard]] bool seem_packets(std::span<const std::uint8_t> bytes) const {
+    constexpr int kConvincing = 4;
+    for (int blocks = 0; blocks < kConvincing; ++blocks) {
+      if (bytes.size() < kBlockOverhead ||
+          load<std::uint32_t>(bytes.data(), swapped_) != kEnhancedPacket)
+        return false;
+      const std::size_t stated = load<std::uint32_t>(bytes.data() + 4, swapped_);
+      if (stated < kBlockOverhead || stated > largest_block_ || stated % 4 != 0 ||
+          stated > bytes.size() ||
+          load<std::uint32_t>(bytes.data() + stated - 4, swapped_) != stated)
+        return false;
+      bytes = bytes.subspan(stated);
+    }
+    return true;
+  }
+
   enum class Progress { block, wait, over };
 
   static bool fail(Stop& stop, StopReason reason, std::uint64_t offset, std::string detail) {
@@ -179,6 +209,10 @@ class PcapngFormat : public RecordFormat {
   // False when reading cannot go on after this block; `stop` then has the reason.
   bool use_block(const Block& block, Packet& packet, std::size_t& count, Stop& stop) {
     std::string problem;
+    const bool is_packet = block.type == kEnhancedPacket || block.type == kSimplePacket ||
+                           block.type == kObsoletePacket;
+    if (is_part_ && !is_packet)
+      return fail(stop, StopReason::damaged, stop.offset, "a part ends at what is no packet");
     switch (block.type) {
       case kSection:
         problem = begin_section(block.body);
@@ -368,6 +402,7 @@ class PcapngFormat : public RecordFormat {
     }
   }
 
+  bool is_part_ = false;
   bool swapped_ = false;
   std::uint32_t sections_ = 0;
   std::size_t first_interface_ = 0;  // of the present section

@@ -197,6 +197,28 @@ TEST_CASE("a capture walked in parts gives every number that one walk gives") {
   }
 }
 
+TEST_CASE("pcapng is walked in parts, too, up to a block that says what follows") {
+  Comparison comparison;
+  const std::vector<MadePacket> packets = traffic(9, 16'000);
+  for (const bool big_endian : {false, true}) {
+    PcapngMaker maker{big_endian};
+    maker.section().interface({.time_resolution = 9}).interface({.time_resolution = 9});
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+      // Another interface, and statistics, in the last quarter.
+      if (i == 12'000) maker.statistics(0, 12'000, 3).interface({.time_resolution = 6});
+      const bool is_third = i > 12'000 && i % 3 == 2;
+      maker.enhanced(is_third ? 2 : i % 2,
+                     static_cast<std::uint64_t>(packets[i].time_ns / (is_third ? 1000 : 1)),
+                     packets[i].bytes);
+    }
+    maker.statistics(1, 16'000, 0);
+    comparison.check(maker.bytes());
+    const Share share = comparison.share();
+    CHECK(share.in_parts_bytes > share.left_bytes);
+    CHECK(share.left_bytes > maker.bytes().size() / 5);
+  }
+}
+
 TEST_CASE("a damaged, joined or cut capture ends where it ends without parts") {
   Comparison comparison;
   const Bytes good = pcap_file(traffic(4, 16'000));
