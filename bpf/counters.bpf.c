@@ -30,21 +30,21 @@ static __always_inline int reads_directly(void)
 #endif
 }
 
-/* Copies up to four words of kernel memory; 0 on success. */
-static __always_inline long load_words(__u32 *to, __u32 bytes, const void *from)
+/* A word of kernel memory, 0 where there is none. */
+static __always_inline __u32 word_at(const void *memory)
 {
-	if (!reads_directly())
-		return bpf_probe_read_kernel(to, bytes, from);
-	const struct in6_addr *memory = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct in6_addr));
-	for (__u32 i = 0; i < bytes / 4; i++)
-		to[i] = memory->words[i];
-	return 0;
+	if (reads_directly()) {
+		const struct in6_addr *words = bpf_rdonly_cast(memory, bpf_core_type_id_kernel(struct in6_addr));
+		return words->words[0];
+	}
+	__u32 word = 0;
+	bpf_probe_read_kernel(&word, sizeof(word), memory);
+	return word;
 }
 
 static __always_inline __u8 byte_at(const __u8 *memory)
 {
-	__u32 word = 0;
-	load_words(&word, sizeof(word), memory);
+	__u32 word = word_at(memory);
 	return *(__u8 *)&word;
 }
 
@@ -217,11 +217,12 @@ static __noinline int add_ports_of(struct sk_buff *skb, struct tl_counter *count
 	__u16 ethertype = bpf_ntohs(GET(skb, protocol));
 	__u32 length = linear;
 	if (hook != HOOK_rx) { /* data is at the link header; the protocol field of raw senders may be 0, the frame does not lie */
-		__u32 in_frame = 0; /* the type and what follows it */
 		if (linear < link_header)
 			length = link_header; /* unparsed below: nothing behind the header */
-		if (link_header == ETH_HLEN && load_words(&in_frame, sizeof(in_frame), data + 12) == 0)
+		if (link_header == ETH_HLEN) {
+			__u32 in_frame = word_at(data + 12); /* the type and what follows it */
 			ethertype = bpf_ntohs(*(__be16 *)&in_frame);
+		}
 		data += link_header;
 		length -= link_header;
 	}
@@ -234,13 +235,18 @@ static __noinline int add_ports_of(struct sk_buff *skb, struct tl_counter *count
 	return 0;
 }
 
-/* Bytes of a VLAN tag that the packet carries beside its bytes. */
-static __always_inline __u32 tag_beside(struct sk_buff *skb)
+/* Not 0 when the packet carries a VLAN tag beside its bytes. */
+static __always_inline __u32 has_tag_beside(struct sk_buff *skb)
 {
-	if (bpf_core_field_exists(skb->vlan_all))
-		return GET(skb, vlan_all) ? VLAN_HLEN : 0;
-	struct sk_buff___before_6_2 *older = (void *)skb;
-	return BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present) ? VLAN_HLEN : 0;
+	__u32 tag;
+	if (bpf_core_field_exists(skb->vlan_all)) {
+		tag = GET(skb, vlan_all);
+	} else {
+		struct sk_buff___before_6_2 *older = (void *)skb;
+		tag = BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present);
+	}
+	barrier_var(tag); /* else the compiler makes a truth value of it, and then asks that one */
+	return tag;
 }
 
 /* Lies like this in skb_shared_info, too, so that one load brings both. */
@@ -252,35 +258,41 @@ union gso {
 };
 static __always_inline union gso gso_of(struct sk_buff *skb)
 {
-	union gso gso = {0};
 	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
-	load_words(&gso.word, sizeof(gso.word), &shared->gso_size);
-	return gso;
+	return (union gso){word_at(&shared->gso_size)};
+}
+
+/* Where the packet's data begins, from skb->head. */
+static __always_inline __u32 data_offset(struct sk_buff *skb)
+{
+	__u64 offset = (__u64)(GET(skb, data) - GET(skb, head));
+	barrier_var(offset); /* the verifier wants arithmetic with pointers to be 64 bits wide */
+	return (__u32)offset;
 }
 
 /* segmentation() by what the kernel knows of a packet that it made itself: of which kind it is, and where its transport
- * header begins. Other packets say it in their headers, which takes longer. `tag`: as in tag_beside(). */
-static __noinline __u64 segmentation_of(struct sk_buff *skb, __u32 gso_word, __u32 link_header, int is_rx, __u32 tag)
+ * header begins. Other packets say it in their headers, which takes longer. `bytes`: of the frame; `link_offset`: of the
+ * link header from skb->head. */
+static __noinline __u64 segmentation_of(struct sk_buff *skb, __u32 gso_word, __u32 bytes, __u32 link_offset,
+					__u32 link_header)
 {
 	union gso gso = {gso_word};
-	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
-	__u8 *data = GET(skb, data), *link = is_rx ? data - link_header : data;
-	__u8 *transport = GET(skb, head) + GET(skb, transport_header);
-	__u64 in_front = (__u64)(transport - link);
-	barrier_var(in_front);
-	__u32 bytes = GET(skb, len) + (is_rx ? link_header : 0), type = 0;
-	load_words(&type, sizeof(type), &shared->gso_type);
+	__u8 *head = GET(skb, head);
+	struct skb_shared_info *shared = (struct skb_shared_info *)(head + GET(skb, end));
+	__u32 type = word_at(&shared->gso_type), tag = has_tag_beside(skb) ? VLAN_HLEN : 0;
+	__u64 transport = GET(skb, transport_header);
+	__u32 headers = (__u32)transport - link_offset;
 	/* Not set is 65535, which is far. Longer packets of IPv6 have an option that no segment carries. */
-	int is_known = in_front <= 0xff && bytes <= 0xffff && gso.segments != 0;
-	if (!is_known || (type != SKB_GSO_TCPV4 && type != SKB_GSO_TCPV6 && type != SKB_GSO_UDP_L4))
-		return segmentation(link + link_header, gso.size, gso.segments, link_header + tag, bytes + tag);
-	__u32 headers = (__u32)in_front + tag;
-	if (type == SKB_GSO_UDP_L4) {
-		headers += 8;
-	} else { /* data offset, RFC 9293 */
-		headers += (__u32)(byte_at(transport + 12) >> 4) * 4;
+	if (headers <= 0xff && bytes <= 0xffff && gso.segments != 0) {
+		headers += tag;
+		if (type == SKB_GSO_TCPV4 || type == SKB_GSO_TCPV6) { /* data offset, RFC 9293 */
+			headers += (__u32)(byte_at(head + transport + 12) >> 4) * 4;
+			return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * headers;
+		}
+		if (type == SKB_GSO_UDP_L4)
+			return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * (headers + 8);
 	}
-	return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * headers;
+	return segmentation(head + link_offset + link_header, gso.size, gso.segments, link_header + tag, bytes);
 }
 
 /* How the device counts. */
@@ -302,29 +314,32 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 {
 	int is_rx = maps.hook == HOOK_rx;
 	__u32 mode = tl_control.mode;
-	if (!(mode & TL_COUNTING))
+	if (mode != TL_COUNTING && !(mode & TL_COUNTING))
 		return 0;
 	struct place place = place_of(maps, bpf_get_smp_processor_id());
 	if (!place.counters)
 		return lose(device, maps.state, skip);
 	/* The clock comes first, except where it may not be needed. */
-	if ((mode & TL_SKIPPING) &&
-	    (flags_of(device, place.counters, place.ring, place.cpu) & (skip | TL_IGNORED)))
-		return 0;
-	place.now_ns = now_ns(mode);
+	if (mode == TL_COUNTING) {
+		place.now_ns = bpf_ktime_get_ns();
+	} else {
+		if ((mode & TL_SKIPPING) &&
+		    (flags_of(device, place.counters, place.ring, place.cpu) & (skip | TL_IGNORED)))
+			return 0;
+		place.now_ns = now_ns(mode);
+	}
 	struct tl_counter *slot = slot_of(device, place.counters, place.ring, place.cpu);
 	__u32 link_header = slot->link_header;
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
-	if (is_rx && link_header == 0) {
-		__u64 header = (__u64)(GET(skb, data) - (GET(skb, head) + GET(skb, mac_header)));
-		barrier_var(header); /* the verifier wants arithmetic with pointers to be 64 bits wide */
-		link_header = (__u32)header;
-	}
-	__u32 tag = tag_beside(skb);
-	struct amount a = {GET(skb, len) + tag + (is_rx ? link_header : 0), 0};
+	if (is_rx && link_header == 0)
+		link_header = data_offset(skb) - GET(skb, mac_header);
+	struct amount a = {GET(skb, len) + (is_rx ? link_header : 0), 0};
+	if (__builtin_expect(has_tag_beside(skb) != 0, 0))
+		a.bytes += VLAN_HLEN;
 	union gso gso = gso_of(skb);
 	if (gso.size)
-		a.extra = segmentation_of(skb, gso.word, link_header, is_rx, tag);
+		a.extra = segmentation_of(skb, gso.word, (__u32)a.bytes, data_offset(skb) - (is_rx ? link_header : 0),
+					  link_header);
 	add(&place, slot, &a);
 	if (slot->flags & TL_COUNTS_PORTS)
 		add_ports_of(skb, place.counters, place.now_ns,
