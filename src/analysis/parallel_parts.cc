@@ -8,7 +8,7 @@
 namespace tl {
 namespace {
 
-constexpr unsigned kMostThreads = 8;
+constexpr unsigned kMostThreads = 4;  // each has tables of its own, and some wait to be joined
 // Joining costs as much as some thousand packets, so parts are large while much is left; towards
 // the end they are small, so that all threads end together.
 constexpr std::uint64_t kLeastPartBytes = std::uint64_t{1} << 20,
@@ -89,23 +89,24 @@ void ParallelParts::run() {
   }
   work();
   others.clear();
+  if (thrown_) std::rethrow_exception(thrown_);
   if (joined_ != 0) reader_.continue_at(joined_end_, joined_packets_);
 }
 
 void ParallelParts::work() {
-  std::uint64_t number = 0;
   try {
     Reader reader{reader_};
     while (const auto part = claim()) {
-      number = part->number;
       Walked walked{0, part->end, empty_walk()};
       const auto packets = reader.read(*part, *walked.walk, failed_);
-      if (!packets) return give_up(number);
+      if (!packets) return give_up(part->number);
       walked.packets = *packets;
       finish(*part, std::move(walked));
     }
-  } catch (...) {  // who reads on meets it again, and says so
-    give_up(number);
+  } catch (...) {
+    give_up(0);
+    const std::lock_guard lock{mutex_};
+    thrown_ = std::current_exception();
   }
 }
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,7 @@ class ParallelParts {
   ParallelParts& operator=(const ParallelParts&) = delete;
 
   // Walks as much of the capture as can be walked in parts; then `reader` stands behind that.
+  // Rethrows what a walk threw.
   void run();
 
  private:
@@ -59,6 +61,7 @@ class ParallelParts {
   std::uint64_t joined_ = 0, joined_end_, joined_packets_ = 0;
   std::map<std::uint64_t, Walked> walked_;  // by number, until those before are joined
   std::vector<std::unique_ptr<Walk>> free_;
+  std::exception_ptr thrown_;
 };
 
 }  // namespace tl

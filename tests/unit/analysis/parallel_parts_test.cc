@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <stdexcept>
 
 #include "support/analysed.hh"
 #include "support/temporary.hh"
@@ -159,6 +160,21 @@ Share share_of(const std::filesystem::path& path) {
   return {reader.stream_bytes() - before, std::filesystem::file_size(path) - reader.stream_bytes()};
 }
 
+// A question whose parts fail.
+struct PartThrower : Observer {
+  explicit PartThrower(bool throws) : throws_{throws} {}
+  [[nodiscard]] Depth depth() const override { return Depth::packets; }
+  void on_batch(const Batch& /*batch*/) override {
+    if (throws_) throw std::runtime_error{"enough"};
+  }
+  [[nodiscard]] std::unique_ptr<Observer> part(const FlowTable& /*flows*/) const override {
+    return std::make_unique<PartThrower>(true);
+  }
+
+ private:
+  bool throws_;
+};
+
 // A file can be read in parts; bytes in memory are read from the first to the last.
 class Comparison {
  public:
@@ -282,6 +298,17 @@ TEST_CASE("what a part cannot hold or know is left to the ordinary way") {
     std::vector<MadePacket> packets(60, {kStart, Bytes(250'000, 7)});
     comparison.check(pcap_file(packets));
   }
+}
+
+TEST_CASE("what a walk over a part throws ends the pass") {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "x.pcap";
+  write_file(path, pcap_file(traffic(10, 12'000)));
+  CaptureReader reader = CaptureReader::open(path);
+  Pass pass{reader};
+  PartThrower thrower{false};
+  pass.add(thrower);
+  CHECK_THROWS_AS((void)pass.run(), std::runtime_error);
 }
 
 TEST_CASE("TCP data in one piece leaves the state that its pieces leave") {
