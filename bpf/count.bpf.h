@@ -11,6 +11,10 @@
 #include "counters.h"
 #include "parse.bpf.h"
 
+/* What is unlikely goes behind the rest: so more of what every packet runs through lies in few cache lines. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 #define ETH_HLEN 14U
 #define VLAN_HLEN 4U
 
@@ -65,7 +69,6 @@ struct place {
 	void *ring;
 	struct tl_counter *counters;
 	__u64 now_ns;
-	__u32 cpu;
 };
 
 /* To be asked for first: reading the clock waits for every load before it, and those behind it then overlap. */
@@ -100,10 +103,11 @@ static __always_inline __u64 epoch_of(__u64 now_ns)
 /* Puts what the counter's bucket gained into the ring. The cell is there already when another device counts in this
  * series, too, or time stepped back over an edge: a CPU may see it do so by nanoseconds (ktime_get_mono_fast_ns). After a
  * lap or more without a packet it may hold a later bucket of such a series, which stays. */
-static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counter *counter, struct tl_counter_rest *rest,
+static __always_inline void close_bucket(void *ring, struct tl_counter *counter, struct tl_counter_rest *rest,
 					 __u32 current_epoch)
 {
-	__u32 epoch = counter->epoch, slot = cpu * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
+	__u32 epoch = counter->epoch;
+	__u32 slot = bpf_get_smp_processor_id() * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
 	struct tl_cell *cell = bpf_map_lookup_elem(ring, &slot);
 	if (!cell)
 		return;
@@ -125,35 +129,45 @@ static __always_inline void close_bucket(void *ring, __u32 cpu, struct tl_counte
 
 /* The counter goes on in the bucket that `now` belongs to. Once a bucket: apart from what every packet runs through, of
  * which so more lies in few cache lines. */
-static __noinline int begin_bucket(void *ring, __u32 cpu, struct tl_counter *counter, __u64 now_ns)
+static __noinline int begin_bucket(void *ring, struct tl_counter *counter, __u64 now_ns)
 {
 	struct tl_counter_rest *rest = rest_of(counter);
 	__u64 epoch = epoch_of(now_ns);
 	next_version(counter);
 	if (counter->now.packets != rest->before.packets)
-		close_bucket(ring, cpu, counter, rest, (__u32)epoch);
+		close_bucket(ring, counter, rest, (__u32)epoch);
 	counter->epoch = (__u32)epoch;
 	counter->start_ns = tl_base_ns + epoch * tl_control.interval_ns;
 	next_version(counter);
 	return 0;
 }
 
-static __always_inline void add_sums(struct tl_counter *counter, const struct amount *a)
+static __always_inline void add_bytes(struct tl_counter *counter, __u64 bytes)
 {
 	counter->now.packets += 1;
-	counter->now.bytes += a->bytes;
-	if (a->extra) {
-		counter->now.extra_packets += a->extra >> 32;
-		counter->now.extra_bytes += (__u64)(__s32)a->extra;
-	}
+	counter->now.bytes += bytes;
+}
+
+static __always_inline void add_extra(struct tl_counter *counter, __u64 extra)
+{
+	counter->now.extra_packets += extra >> 32;
+	counter->now.extra_bytes += (__u64)(__s32)extra;
+}
+
+/* So that what is added next counts in the bucket that `now` belongs to. */
+static __always_inline void keep_to_bucket(void *ring, struct tl_counter *counter, __u64 now_ns)
+{
+	/* Also when now < start: the difference wraps. */
+	if (unlikely(now_ns - counter->start_ns >= tl_control.interval_ns))
+		begin_bucket(ring, counter, now_ns);
 }
 
 static __always_inline void add(const struct place *place, struct tl_counter *counter, const struct amount *a)
 {
-	/* Also when now < start: the difference wraps. */
-	if (place->now_ns - counter->start_ns >= tl_control.interval_ns)
-		begin_bucket(place->ring, place->cpu, counter, place->now_ns);
-	add_sums(counter, a);
+	keep_to_bucket(place->ring, counter, place->now_ns);
+	add_bytes(counter, a->bytes);
+	if (a->extra)
+		add_extra(counter, a->extra);
 }
 
 static __always_inline struct tl_counter *series_of(struct tl_counter *counters, __u32 series)
@@ -231,9 +245,10 @@ static __noinline int count_lost(void *states)
 }
 
 /* The counters of this CPU; null when there are none. */
-static __always_inline struct place place_of(struct hook_maps maps, __u32 cpu)
+static __always_inline struct tl_counter *counters_of_cpu(void *map)
 {
-	return (struct place){maps.ring, bpf_map_lookup_elem(maps.counters, &cpu), 0, cpu};
+	__u32 cpu = bpf_get_smp_processor_id();
+	return bpf_map_lookup_elem(map, &cpu);
 }
 
 #endif

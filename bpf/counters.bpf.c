@@ -140,12 +140,12 @@ static __always_inline void add_all(struct tl_sums *to, const struct tl_sums *su
 }
 
 /* Empties a slot: its bucket goes to the ring, its totals to its series, whose own bucket gains nothing by that. */
-static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring, __u32 cpu)
+static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring)
 {
 	struct tl_counter_rest *rest = rest_of(slot);
 	struct tl_counter *series = series_of(counters, rest->series);
 	if (slot->now.packets != rest->before.packets)
-		close_bucket(ring, cpu, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
+		close_bucket(ring, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
 	next_version(series);
 	add_all(&series->now, &slot->now);
 	add_all(&rest_of(series)->before, &slot->now);
@@ -156,16 +156,18 @@ static __always_inline void empty(struct tl_counter *slot, struct tl_counter *co
 }
 
 /* Gives a device one of two slots, the one that has been another's for longer. */
-static __noinline int learn(struct net_device *device, struct tl_counter *set, struct tl_counter *counters, void *ring,
-			    __u32 cpu)
+static __noinline int learn(struct net_device *device, struct tl_counter *set, void *counters_map, void *ring)
 {
+	struct tl_counter *counters = counters_of_cpu(counters_map);
+	if (!counters)
+		return 0;
 	struct tl_device_series series = ask(device);
 	struct tl_counter *slot = rest_of(set)->learned <= rest_of(set + 1)->learned ? set : set + 1;
 	__u32 *moves = &rest_of(counters)->moves;
 	(void)__sync_lock_test_and_set(moves, *moves + 1);
 	next_version(slot);
 	if (slot->now.packets)
-		empty(slot, counters, ring, cpu);
+		empty(slot, counters, ring);
 	rest_of(slot)->series = series.series;
 	rest_of(slot)->learned = *moves;
 	slot->flags = (__u16)series.flags;
@@ -183,18 +185,20 @@ static __always_inline int is_of(const struct tl_counter *slot, __u32 ifindex, _
 }
 
 /* The slot of a device on this CPU. */
-static __always_inline struct tl_counter *slot_of(struct net_device *device, struct tl_counter *counters, void *ring,
-						  __u32 cpu)
+static __always_inline struct tl_counter *slot_of(struct net_device *device, struct tl_counter *counters,
+						  void *counters_map, void *ring)
 {
 	__u32 ifindex = (__u32)GET(device, ifindex);
 	__u64 netns = name_of(device);
-	/* Both numbers count up: this spreads better than chance. */
-	struct tl_counter *set = counters + ((ifindex ^ (__u32)netns * 7) & (TL_DEVICE_SETS - 1)) * 2;
-	if (is_of(set, ifindex, netns))
+	/* Both numbers count up: this spreads better than chance. In bytes, which saves the packet a few instructions. */
+	__u64 set_bytes = 2 * sizeof(struct tl_counter);
+	struct tl_counter *set =
+		(void *)counters + (((ifindex ^ (__u32)netns * 7) * set_bytes) & ((TL_DEVICE_SETS - 1) * set_bytes));
+	if (likely(is_of(set, ifindex, netns)))
 		return set;
-	if (is_of(set + 1, ifindex, netns))
+	if (likely(is_of(set + 1, ifindex, netns)))
 		return set + 1;
-	return learn(device, set, counters, ring, cpu) ? set + 1 : set;
+	return learn(device, set, counters_map, ring) ? set + 1 : set;
 }
 
 static __always_inline void *ring_of(enum hook hook)
@@ -204,12 +208,13 @@ static __always_inline void *ring_of(enum hook hook)
 
 /* Apart, and with five words of arguments, so that the programs need little stack: with 64 bytes or more the kernel gives
  * them one of their own (bpf_enable_priv_stack, kernel/bpf/verifier.c), which is one more thing to miss in the cache. */
-static __noinline int add_ports_of(struct sk_buff *skb, struct tl_counter *counters, __u64 now_ns, __u64 packed,
-				   __u64 extra)
+static __noinline int add_ports_of(struct sk_buff *skb, void *counters_map, __u64 now_ns, __u64 packed, __u64 extra)
 {
 	enum hook hook = packed >> 48;
 	__u32 link_header = packed >> 32 & 0xffff;
-	struct place place = {ring_of(hook), counters, now_ns, bpf_get_smp_processor_id()};
+	struct place place = {ring_of(hook), counters_of_cpu(counters_map), now_ns};
+	if (!place.counters)
+		return 0;
 	struct amount a = {(__u32)packed, extra};
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u32 linear = GET(skb, len) - GET(skb, data_len);
@@ -249,18 +254,14 @@ static __always_inline __u32 has_tag_beside(struct sk_buff *skb)
 	return tag;
 }
 
-/* Lies like this in skb_shared_info, too, so that one load brings both. */
-union gso {
-	__u32 word;
-	struct {
-		__u16 size, segments;
-	};
-};
-static __always_inline union gso gso_of(struct sk_buff *skb)
+/* What the kernel keeps behind the packet's linear part. Reading through it is as word_at() does. */
+static __always_inline const struct skb_shared_info *shared_of(struct sk_buff *skb)
 {
-	struct skb_shared_info *shared = (struct skb_shared_info *)(GET(skb, head) + GET(skb, end));
-	return (union gso){word_at(&shared->gso_size)};
+	const void *shared = GET(skb, head) + GET(skb, end);
+	return reads_directly() ? bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info)) : shared;
 }
+
+#define SHARED(shared, field) (reads_directly() ? (shared)->field : BPF_CORE_READ(shared, field))
 
 /* Where the packet's data begins, from skb->head. */
 static __always_inline __u32 data_offset(struct sk_buff *skb)
@@ -271,40 +272,40 @@ static __always_inline __u32 data_offset(struct sk_buff *skb)
 }
 
 /* segmentation() by what the kernel knows of a packet that it made itself: of which kind it is, and where its transport
- * header begins. Other packets say it in their headers, which takes longer. `bytes`: of the frame; `link_offset`: of the
- * link header from skb->head. */
-static __noinline __u64 segmentation_of(struct sk_buff *skb, __u32 gso_word, __u32 bytes, __u32 link_offset,
-					__u32 link_header)
+ * header begins. Other packets say it in their headers, which takes longer. `bytes`: of the frame; `pulled`: those of its
+ * link header that lie in front of the packet's data. */
+static __noinline __u64 segmentation_of(struct sk_buff *skb, const struct skb_shared_info *shared, __u32 bytes,
+					__u32 pulled, __u32 link_header)
 {
-	union gso gso = {gso_word};
 	__u8 *head = GET(skb, head);
-	struct skb_shared_info *shared = (struct skb_shared_info *)(head + GET(skb, end));
-	__u32 type = word_at(&shared->gso_type), tag = has_tag_beside(skb) ? VLAN_HLEN : 0;
+	__u32 link_offset = data_offset(skb) - pulled;
+	__u32 segments = SHARED(shared, gso_segs), type = SHARED(shared, gso_type);
+	__u32 tag = has_tag_beside(skb) ? VLAN_HLEN : 0;
 	__u64 transport = GET(skb, transport_header);
 	__u32 headers = (__u32)transport - link_offset;
 	/* Not set is 65535, which is far. Longer packets of IPv6 have an option that no segment carries. */
-	if (headers <= 0xff && bytes <= 0xffff && gso.segments != 0) {
+	if (headers <= 0xff && bytes <= 0xffff && segments != 0) {
 		headers += tag;
 		if (type == SKB_GSO_TCPV4 || type == SKB_GSO_TCPV6) { /* data offset, RFC 9293 */
 			headers += (__u32)(byte_at(head + transport + 12) >> 4) * 4;
-			return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * headers;
+			return (__u64)(segments - 1U) << 32 | (segments - 1U) * headers;
 		}
 		if (type == SKB_GSO_UDP_L4)
-			return (__u64)(gso.segments - 1U) << 32 | (gso.segments - 1U) * (headers + 8);
+			return (__u64)(segments - 1U) << 32 | (segments - 1U) * (headers + 8);
 	}
-	return segmentation(head + link_offset + link_header, gso.size, gso.segments, link_header + tag, bytes);
+	return segmentation(head + link_offset + link_header, SHARED(shared, gso_size), segments, link_header + tag, bytes);
 }
 
 /* How the device counts. */
-static __noinline int flags_of(struct net_device *device, struct tl_counter *counters, void *ring, __u32 cpu)
+static __noinline int flags_of(struct net_device *device, struct tl_counter *counters, void *counters_map, void *ring)
 {
-	return slot_of(device, counters, ring, cpu)->flags;
+	return slot_of(device, counters, counters_map, ring)->flags;
 }
 
 /* There are no counters for this CPU, nor slots: the table says whether something is lost. */
 static __noinline int lose(struct net_device *device, void *states, __u32 skip)
 {
-	if (!(ask(device).flags & (skip | TL_IGNORED)))
+	if ((tl_control.mode & TL_COUNTING) && !(ask(device).flags & (skip | TL_IGNORED)))
 		count_lost(states);
 	return 0;
 }
@@ -314,35 +315,39 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 {
 	int is_rx = maps.hook == HOOK_rx;
 	__u32 mode = tl_control.mode;
-	if (mode != TL_COUNTING && !(mode & TL_COUNTING))
-		return 0;
-	struct place place = place_of(maps, bpf_get_smp_processor_id());
-	if (!place.counters)
+	struct tl_counter *counters = counters_of_cpu(maps.counters);
+	__u64 now;
+	if (unlikely(!counters))
 		return lose(device, maps.state, skip);
 	/* The clock comes first, except where it may not be needed. */
-	if (mode == TL_COUNTING) {
-		place.now_ns = bpf_ktime_get_ns();
+	if (likely(mode == TL_COUNTING)) {
+		now = bpf_ktime_get_ns();
 	} else {
-		if ((mode & TL_SKIPPING) &&
-		    (flags_of(device, place.counters, place.ring, place.cpu) & (skip | TL_IGNORED)))
+		if (!(mode & TL_COUNTING))
 			return 0;
-		place.now_ns = now_ns(mode);
+		if ((mode & TL_SKIPPING) &&
+		    (flags_of(device, counters, maps.counters, maps.ring) & (skip | TL_IGNORED)))
+			return 0;
+		now = now_ns(mode);
 	}
-	struct tl_counter *slot = slot_of(device, place.counters, place.ring, place.cpu);
-	__u32 link_header = slot->link_header;
+	struct tl_counter *slot = slot_of(device, counters, maps.counters, maps.ring);
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
-	if (is_rx && link_header == 0)
+	__u32 link_header = slot->link_header;
+	if (is_rx && unlikely(link_header == 0))
 		link_header = data_offset(skb) - GET(skb, mac_header);
-	struct amount a = {GET(skb, len) + (is_rx ? link_header : 0), 0};
-	if (__builtin_expect(has_tag_beside(skb) != 0, 0))
+	__u32 pulled = is_rx ? link_header : 0;
+	struct amount a = {GET(skb, len) + pulled, 0};
+	if (unlikely(has_tag_beside(skb)))
 		a.bytes += VLAN_HLEN;
-	union gso gso = gso_of(skb);
-	if (gso.size)
-		a.extra = segmentation_of(skb, gso.word, (__u32)a.bytes, data_offset(skb) - (is_rx ? link_header : 0),
-					  link_header);
-	add(&place, slot, &a);
-	if (slot->flags & TL_COUNTS_PORTS)
-		add_ports_of(skb, place.counters, place.now_ns,
+	keep_to_bucket(maps.ring, slot, now);
+	add_bytes(slot, a.bytes);
+	const struct skb_shared_info *shared = shared_of(skb);
+	if (SHARED(shared, gso_size)) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
+		a.extra = segmentation_of(skb, shared, (__u32)a.bytes, pulled, link_header);
+		add_extra(slot, a.extra);
+	}
+	if (unlikely(slot->flags & TL_COUNTS_PORTS))
+		add_ports_of(skb, maps.counters, now,
 			     (__u64)maps.hook << 48 | (__u64)(link_header & 0xffff) << 32 | (__u32)a.bytes, a.extra);
 	return 0;
 }
@@ -372,16 +377,14 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 {
 	if (result == 0 || !(tl_control.mode & TL_COUNTING))
 		return 0;
-	__u32 cpu = bpf_get_smp_processor_id();
 	struct tl_device_series series = ask(device);
 	/* A busy device is offered the same packet again: net_dev_start_xmit sees it twice, a tap once. */
 	if ((series.flags & TL_IGNORED) || (result >= NETDEV_TX_BUSY && (series.flags & TL_TAPPED)))
 		return 0;
-	struct place place = place_of((struct hook_maps){0, &failed_counters, &failed_state, 0}, cpu);
-	struct amount a = {length, 0};
-	if (!place.counters)
+	struct tl_counter *counters = counters_of_cpu(&failed_counters);
+	if (!counters)
 		return count_lost(&failed_state);
-	add_sums(series_of(place.counters, series.series), &a);
+	add_bytes(series_of(counters, series.series), length);
 	return 0;
 }
 

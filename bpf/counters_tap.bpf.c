@@ -24,7 +24,7 @@ unsigned long long load_byte(void *skb, unsigned long long offset) asm("llvm.bpf
 
 static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *counters, __u64 now_ns, int is_rx, __u64 extra)
 {
-	struct place place = {is_rx ? (void *)&rx_ring : (void *)&tx_ring, counters, now_ns, bpf_get_smp_processor_id()};
+	struct place place = {is_rx ? (void *)&rx_ring : (void *)&tx_ring, counters, now_ns};
 	struct amount a = {skb->len + (skb->vlan_present ? VLAN_HLEN : 0), extra};
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u16 ethertype = bpf_ntohs((__u16)skb->protocol);
@@ -46,8 +46,7 @@ static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *cou
 
 static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, __u64 now_ns)
 {
-	struct place place = place_of(maps, bpf_get_smp_processor_id());
-	place.now_ns = now_ns;
+	struct place place = {maps.ring, counters_of_cpu(maps.counters), now_ns};
 	if (!place.counters) {
 		count_lost(maps.state);
 		return;
