@@ -3,7 +3,8 @@
 //
 //   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS SECONDS
 //                                                   run times of programs on the same packets
-//   bench_counters throughput udp|tcp ROUNDS SECONDS   with and without each, taking turns
+//   bench_counters throughput udp|tcp|tcp-by-turns ROUNDS SECONDS
+//                                                   with and without each, taking turns
 //   bench_counters ticks SECONDS FOLDER             all CPUs oversubscribed twofold
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -258,13 +259,14 @@ struct Rate {
   double clock = 0, cpu = 0;
 };
 
+// Attaching and detaching have a while to settle.
 Rate rate_of(const Stream& stream, double seconds) {
   const auto cpu_ns = [] {
     timespec now{};
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return now.tv_sec * 1'000'000'000 + now.tv_nsec;
   };
-  wait_seconds(0.05);
+  wait_seconds(seconds / 4);
   const std::int64_t begin_ns = monotonic_ns(), cpu_begin_ns = cpu_ns();
   const std::uint64_t before = stream.sent();
   wait_seconds(seconds);
@@ -273,30 +275,58 @@ Rate rate_of(const Stream& stream, double seconds) {
           sent / static_cast<double>(cpu_ns() - cpu_begin_ns)};
 }
 
+// What is attached for as long as the result lives.
+using Attach = std::function<std::shared_ptr<void>()>;
+
+// The rates change from one moment to the next by more than the counters take, so many short
+// stretches say more than few long ones.
+struct Variant {
+  std::string name;
+  int pairs;  // of stretches, with and without, in a round
+  double seconds;
+  Attach attach;
+};
+
+void measure_pair(const Variant& variant, const Stream& stream, bool with_first) {
+  Rate without, with;
+  const auto measure_with = [&] {
+    const std::shared_ptr<void> attached = variant.attach();
+    with = rate_of(stream, variant.seconds);
+  };
+  if (with_first) measure_with();
+  without = rate_of(stream, variant.seconds);
+  if (!with_first) measure_with();
+  // A stream that stood still for the whole stretch gives null.
+  fmt::print("{}\n", json{{"program", variant.name},
+                          {"kept", with.clock / without.clock},
+                          {"kept_cpu", with.cpu / without.cpu}}
+                         .dump());
+}
+
 void measure_throughput(Kind kind, int rounds, double seconds) {
   const Fan fan{1};
   const Stream stream{fan, kind};
-  using Attach = std::function<std::shared_ptr<void>()>;
-  const std::vector<std::pair<std::string, Attach>> variants{
-      {"ours, trace events",
-       [&] { return std::make_shared<Ours>(fan, layout_of(fan, false, false)); }},
-      {"ours, taps", [&] { return std::make_shared<Ours>(fan, layout_of(fan, true, false)); }},
-      {"bpftrace", [] { return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx); }}};
+  Ours ours{fan, layout_of(fan, false, false)};
+  CounterKernel& events = ours.session.kernel();
+  events.attach(false);
+  const auto attach_events = [&] {
+    events.attach(true);
+    return std::shared_ptr<void>{&events, [](CounterKernel* kernel) { kernel->attach(false); }};
+  };
+  const auto attach_taps = [&] { return std::make_shared<Ours>(fan, layout_of(fan, true, false)); };
+  const auto attach_bpftrace = [] {
+    return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx);
+  };
+  const int many = kind == Kind::tcp ? 128 : 16;  // two threads' rates vary most
+  const std::vector<Variant> variants{
+      {"nothing", many, seconds / 25, [] { return std::shared_ptr<void>{}; }},
+      {"ours, trace events", many, seconds / 25, attach_events},
+      {"ours, taps", 4, seconds / 5, attach_taps},
+      {"bpftrace", 1, seconds, attach_bpftrace}};
   for (int round = 0; round < rounds; ++round)
-    for (const auto& [name, attach] : variants) {
-      Rate without, with;
-      const auto measure_with = [&, &attach = attach] {
-        const std::shared_ptr<void> attached = attach();
-        with = rate_of(stream, seconds);
-      };
-      if (round % 2 == 1) measure_with();
-      without = rate_of(stream, seconds);
-      if (round % 2 == 0) measure_with();
-      fmt::print("{}\n", json{{"program", name},
-                              {"kept", with.clock / without.clock},
-                              {"kept_cpu", with.cpu / without.cpu}}
-                             .dump());
-    }
+    for (const Variant& variant : variants)
+      for (int i = 0; i < variant.pairs; ++i)
+        measure_pair(variant, stream, (round + i) % 2 == 1);
 }
 
 // Leaves bpftrace.txt and ours.csv in `folder`; prints what the devices counted.
@@ -336,7 +366,10 @@ void measure_ticks(double seconds, const std::filesystem::path& folder) {
                          .dump());
 }
 
-Kind kind_of(const std::string& text) { return text == "tcp" ? Kind::tcp : Kind::udp; }
+Kind kind_of(const std::string& text) {
+  if (text == "tcp-by-turns") return Kind::tcp_by_turns;
+  return text == "tcp" ? Kind::tcp : Kind::udp;
+}
 
 }  // namespace
 

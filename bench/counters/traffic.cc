@@ -12,6 +12,7 @@
 #include "base/clock.hh"
 #include "base/errors.hh"
 #include "base/process.hh"
+#include "support/busy_cpus.hh"
 #include "support/temporary.hh"
 
 namespace tl::bench {
@@ -81,7 +82,7 @@ Stream::Stream(const Fan& fan, Kind kind, std::uint64_t per_second) {
     sinks_.push_back(fan.right.run([&] { return open_socket(type); }));
     senders_.push_back(fan.left.run([&] { return open_socket(type); }));
     if (::bind(sinks_.back().get(), generic(address), sizeof address) != 0 ||
-        (kind == Kind::tcp && ::listen(sinks_.back().get(), 1) != 0))
+        (kind != Kind::udp && ::listen(sinks_.back().get(), 1) != 0))
       throw_errno("bind", "a sink");
     if (::connect(senders_.back().get(), generic(address), sizeof address) != 0)
       throw_errno("connect", "a sender");
@@ -92,11 +93,12 @@ Stream::Stream(const Fan& fan, Kind kind, std::uint64_t per_second) {
   }
   sinks_.push_back(UniqueFd{::accept4(sinks_[0].get(), nullptr, nullptr, SOCK_CLOEXEC)});
   if (!sinks_.back().valid()) throw_errno("accept", "the stream");
+  if (kind == Kind::tcp_by_turns) {
+    threads_.emplace_back([this] { take_turns(); });
+    return;
+  }
   threads_.emplace_back([this] { send_tcp(); });
-  threads_.emplace_back([socket = sinks_.back().get()] {
-    std::vector<char> room(kBlockBytes);
-    while (::recv(socket, room.data(), room.size(), 0) > 0) continue;
-  });
+  threads_.emplace_back([this] { receive_tcp(); });
 }
 
 Stream::~Stream() {
@@ -129,10 +131,28 @@ void Stream::send_udp(std::uint64_t per_second) {
 }
 
 void Stream::send_tcp() {
+  const test::OnCpu pinned{0};
   const std::vector<char> block(kBlockBytes);
   while (!ending_) {
     const ssize_t taken = ::send(senders_[0].get(), block.data(), block.size(), MSG_NOSIGNAL);
     if (taken > 0) sent_ += static_cast<std::uint64_t>(taken);
+  }
+}
+
+void Stream::receive_tcp() {
+  const test::OnCpu pinned{1};
+  std::vector<char> room(kBlockBytes);
+  while (::recv(sinks_.back().get(), room.data(), room.size(), 0) > 0) continue;
+}
+
+void Stream::take_turns() {
+  const test::OnCpu pinned{1};
+  std::vector<char> block(kBlockBytes), room(kBlockBytes);
+  while (!ending_) {
+    const ssize_t taken =
+        ::send(senders_[0].get(), block.data(), block.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken > 0) sent_ += static_cast<std::uint64_t>(taken);
+    while (::recv(sinks_.back().get(), room.data(), room.size(), MSG_DONTWAIT) > 0) continue;
   }
 }
 

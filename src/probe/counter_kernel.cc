@@ -295,6 +295,13 @@ std::vector<std::uint32_t> CounterKernel::lost_taps() const {
   return series;
 }
 
+void CounterKernel::attach(bool on) {
+  if (on)
+    impl_->attach();
+  else
+    bpf_object__detach_skeleton(impl_->skeleton);
+}
+
 void CounterKernel::enable(bool on) { impl_->set_mode(TL_COUNTING, on); }
 
 void CounterKernel::clear() {

@@ -96,6 +96,8 @@ class CounterKernel {
   [[nodiscard]] std::span<const tl_device> devices() const;
   // What the kernel says of a hook's program; nullopt when it does not say.
   [[nodiscard]] std::optional<ProgramFacts> program_facts(Hook hook) const;
+  // For benchmarks: takes the programs from the trace events, or puts them back.
+  void attach(bool on);
   // For benchmarks and tests: the program's file descriptor, -1 when it is not loaded.
   [[nodiscard]] int program_fd(Hook hook) const;
 
