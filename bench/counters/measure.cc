@@ -325,8 +325,7 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
       {"bpftrace", 1, seconds, attach_bpftrace}};
   for (int round = 0; round < rounds; ++round)
     for (const Variant& variant : variants)
-      for (int i = 0; i < variant.pairs; ++i)
-        measure_pair(variant, stream, (round + i) % 2 == 1);
+      for (int i = 0; i < variant.pairs; ++i) measure_pair(variant, stream, (round + i) % 2 == 1);
 }
 
 // Leaves bpftrace.txt and ours.csv in `folder`; prints what the devices counted.
