@@ -80,7 +80,13 @@ static __always_inline __u64 now_ns(__u32 mode)
 /* Stores the counter's version where both the compiler and the CPU keep its place among the other stores. */
 static __always_inline void next_version(struct tl_counter *counter)
 {
+#ifdef __TARGET_ARCH_x86 /* stores become visible in their order (Intel SDM volume 3, 8.2.2), without waiting for memory */
+	barrier();
+	*(volatile __u32 *)&counter->version = counter->version + 1;
+	barrier();
+#else
 	(void)__sync_lock_test_and_set(&counter->version, counter->version + 1);
+#endif
 }
 
 static __always_inline struct tl_counter_rest *rest_of(struct tl_counter *counter)
@@ -100,29 +106,46 @@ static __always_inline __u64 epoch_of(__u64 now_ns)
 	return (now_ns - tl_base_ns) / tl_control.interval_ns;
 }
 
-/* Puts what the counter's bucket gained into the ring. The cell is there already when another device counts in this
- * series, too, or time stepped back over an edge: a CPU may see it do so by nanoseconds (ktime_get_mono_fast_ns). After a
- * lap or more without a packet it may hold a later bucket of such a series, which stays. */
+/* Adds to a cell that may hold something: the same bucket, as another device counts in this series, too, or time stepped
+ * back over an edge (a CPU may see it do so by nanoseconds, ktime_get_mono_fast_ns); or, after a lap or more without a
+ * packet, a later bucket of such a series, which stays. */
+static __always_inline void add_to_cell(struct tl_cell *cell, const struct tl_cell *gained, __u32 current_epoch)
+{
+	__u32 later = cell->epoch - gained->epoch, age = current_epoch - gained->epoch;
+	if (later == 0) {
+		cell->packets += gained->packets;
+		cell->extra_packets += gained->extra_packets;
+		cell->bytes += gained->bytes;
+		cell->extra_bytes += gained->extra_bytes;
+	} else if (later > age || (__s32)age < 0) {
+		*cell = *gained;
+	}
+}
+
+/* Puts what the counter's bucket gained into the ring. Where that is known to be the first of its series, the cell, whose
+ * memory nobody touched for a lap, need not be waited for. */
 static __always_inline void close_bucket(void *ring, struct tl_counter *counter, struct tl_counter_rest *rest,
 					 __u32 current_epoch)
 {
 	__u32 epoch = counter->epoch;
+	__u64 series = known_series(counter->series);
 	__u32 slot = bpf_get_smp_processor_id() * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
 	struct tl_cell *cell = bpf_map_lookup_elem(ring, &slot);
 	if (!cell)
 		return;
-	cell += known_series(rest->series);
-	__u32 later = cell->epoch - epoch, age = current_epoch - epoch;
-	if (later == 0 || later > age || (__s32)age < 0) {
-		if (later != 0) {
-			cell->epoch = epoch;
-			cell->packets = cell->extra_packets = 0;
-			cell->bytes = cell->extra_bytes = 0;
-		}
-		cell->packets += (__u32)(counter->now.packets - rest->before.packets);
-		cell->extra_packets += (__u32)(counter->now.extra_packets - rest->before.extra_packets);
-		cell->bytes += counter->now.bytes - rest->before.bytes;
-		cell->extra_bytes += counter->now.extra_bytes - rest->before.extra_bytes;
+	cell += series;
+	struct tl_cell gained = {
+		.epoch = epoch,
+		.packets = (__u32)(counter->now.packets - rest->before.packets),
+		.extra_packets = (__u32)(counter->now.extra_packets - rest->before.extra_packets),
+		.bytes = counter->now.bytes - rest->before.bytes,
+		.extra_bytes = counter->now.extra_bytes - rest->before.extra_bytes,
+	};
+	if (likely((__s32)(epoch - rest->closed) > 0 && series != TL_SERIES_OTHER)) {
+		*cell = gained;
+		rest->closed = epoch;
+	} else {
+		add_to_cell(cell, &gained, current_epoch);
 	}
 	rest->before = counter->now;
 }
@@ -132,12 +155,19 @@ static __always_inline void close_bucket(void *ring, struct tl_counter *counter,
 static __noinline int begin_bucket(void *ring, struct tl_counter *counter, __u64 now_ns)
 {
 	struct tl_counter_rest *rest = rest_of(counter);
-	__u64 epoch = epoch_of(now_ns);
+	__u64 interval_ns = tl_control.interval_ns;
+	__u64 start_ns = counter->start_ns + interval_ns;
+	__u32 epoch = counter->epoch + 1;
+	if (now_ns - start_ns >= interval_ns || counter->start_ns == 0) { /* not the next one, or the first at all */
+		__u64 number = epoch_of(now_ns);
+		epoch = (__u32)number;
+		start_ns = tl_base_ns + number * interval_ns;
+	}
 	next_version(counter);
 	if (counter->now.packets != rest->before.packets)
-		close_bucket(ring, counter, rest, (__u32)epoch);
-	counter->epoch = (__u32)epoch;
-	counter->start_ns = tl_base_ns + epoch * tl_control.interval_ns;
+		close_bucket(ring, counter, rest, epoch);
+	counter->epoch = epoch;
+	counter->start_ns = start_ns;
 	next_version(counter);
 	return 0;
 }

@@ -143,7 +143,7 @@ static __always_inline void add_all(struct tl_sums *to, const struct tl_sums *su
 static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring)
 {
 	struct tl_counter_rest *rest = rest_of(slot);
-	struct tl_counter *series = series_of(counters, rest->series);
+	struct tl_counter *series = series_of(counters, slot->series);
 	if (slot->now.packets != rest->before.packets)
 		close_bucket(ring, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
 	next_version(series);
@@ -168,10 +168,12 @@ static __noinline int learn(struct net_device *device, struct tl_counter *set, v
 	next_version(slot);
 	if (slot->now.packets)
 		empty(slot, counters, ring);
-	rest_of(slot)->series = series.series;
 	rest_of(slot)->learned = *moves;
-	slot->flags = (__u16)series.flags;
-	slot->link_header = header_of_type(GET(device, type));
+	/* The device may have had a slot in this very bucket, which time may have stepped back to. */
+	rest_of(slot)->closed = (__u32)epoch_of(now_ns(tl_control.mode)) + 1;
+	slot->series = (__u16)series.series;
+	slot->flags = (__u8)series.flags;
+	slot->link_header = (__u8)header_of_type(GET(device, type));
 	slot->ifindex = (__u32)GET(device, ifindex);
 	slot->netns = name_of(device);
 	next_version(slot);

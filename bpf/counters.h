@@ -44,15 +44,16 @@ struct tl_counter {
 	__u32 version;      /* odd while a bucket is being closed, or a slot gets another device */
 	__u64 netns;        /* of a slot's device: its namespace's cookie, or the inode number on kernels without */
 	__u32 ifindex;
-	__u16 flags;        /* see tl_device_series */
-	__u16 link_header;  /* bytes in front of the network header of the device's frames, as its type says */
+	__u16 series;
+	__u8 flags;         /* see tl_device_series */
+	__u8 link_header;   /* bytes in front of the network header of the device's frames, as its type says */
 };
 
 /* The rest of a counter, which only a bucket's end and a new device need: apart, so that the counters of many devices lie
  * on few pages. */
 struct tl_counter_rest {
 	struct tl_sums before; /* `now` at the beginning of the counter's bucket */
-	__u32 series;
+	__u32 closed;          /* no later bucket of its series is in the ring; of `other`, whose devices share it, nothing */
 	__u32 moves;           /* of the CPU's first slot: odd while totals move from a slot to a series */
 	__u32 learned;         /* of a slot: that number when it got its device */
 	__u32 reserved[5];

@@ -116,7 +116,7 @@ const std::vector<tl_sums>& BucketReader::Source::read(std::size_t cpu, std::siz
     for (const std::size_t i : wanted_) {
       const tl_counter_rest& rest = HookMemory::rest(counters, i);
       if (load(counters[i].epoch) == epoch)
-        sums_.at(load(rest.series)) += load(counters[i].now) - load(rest.before);
+        sums_.at(load(counters[i].series)) += load(counters[i].now) - load(rest.before);
     }
   });
   return sums_;
@@ -128,7 +128,7 @@ const std::vector<tl_sums>& BucketReader::Source::totals(std::size_t cpu) {
               [&] {
                 std::fill(sums_.begin(), sums_.end(), tl_sums{});
                 for (std::size_t i = 0; i < counters.size(); ++i)
-                  sums_.at(load(HookMemory::rest(counters, i).series)) += load(counters[i].now);
+                  sums_.at(load(counters[i].series)) += load(counters[i].now);
               });
   return sums_;
 }

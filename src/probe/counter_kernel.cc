@@ -31,6 +31,7 @@ namespace {
 // its reader, whatever it takes.
 constexpr std::uint64_t kRingTimeNs = 5'000'000'000, kLeastRingTimeNs = 100'000'000;
 constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
+constexpr std::uint32_t kMaxCells = 65'536;  // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
 
 // libbpf prints to stderr by default; its last line becomes part of our one-line error instead.
@@ -218,10 +219,10 @@ struct CounterKernel::Impl {
   void number_counters() {
     const std::size_t count = HookMemory::count(layout.cells());
     for (const HookMappings& hook : hooks) {
-      const auto rests = hook.counters.as<tl_counter_rest>();
-      for (std::size_t i = 0; i < rests.size(); ++i)
-        if (i % (2 * count) >= count + TL_DEVICE_SLOTS)
-          rests[i].series = static_cast<std::uint32_t>(i % (2 * count) - count - TL_DEVICE_SLOTS);
+      const auto counters = hook.counters.as<tl_counter>();
+      for (std::size_t i = 0; i < counters.size(); ++i)
+        if (const std::size_t of_cpu = i % (2 * count); of_cpu >= TL_DEVICE_SLOTS && of_cpu < count)
+          counters[i].series = static_cast<std::uint16_t>(of_cpu - TL_DEVICE_SLOTS);
     }
   }
 
@@ -243,6 +244,8 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
   impl.cpus =
       layout.cpus != 0 ? layout.cpus : static_cast<std::uint32_t>(libbpf_num_possible_cpus());
   if (layout.ports.size() > 64) throw UsageError{"ports: at most 64 at once"};
+  if (layout.cells() > kMaxCells)
+    throw UsageError{fmt::format("series: at most {} at once, ports included", kMaxCells)};
   impl.layout.slots = chosen_slots(layout, impl.cpus);
   if (layout.raw_tp) {
     auto& owner = impl.owner.emplace<2>(counters_raw__open(), &counters_raw__destroy);

@@ -21,7 +21,7 @@ struct Memory {
       hook->ring.resize(2UL * layout.slots * layout.cells());
       hook->counters.resize(2UL * 2 * HookMemory::count(layout.cells()));
       for (std::size_t cpu : {0UL, 1UL})
-        for (std::uint32_t i = 0; i < layout.cells(); ++i) rest(series(*hook, cpu, i)).series = i;
+        for (std::uint16_t i = 0; i < layout.cells(); ++i) series(*hook, cpu, i).series = i;
     }
   }
   tl_counter& slot(Hook& hook, std::size_t cpu, std::size_t i) const {
@@ -37,7 +37,7 @@ struct Memory {
   void close(Hook& hook, std::size_t cpu, tl_counter& counter) const {
     tl_counter_rest& more = rest(counter);
     tl_cell& cell = hook.ring[(cpu * layout.slots + counter.epoch % layout.slots) * layout.cells() +
-                              more.series];
+                              counter.series];
     if (cell.epoch != counter.epoch) cell = {counter.epoch, 0, 0, 0, 0, 0};
     cell.packets += static_cast<std::uint32_t>(counter.now.packets - more.before.packets);
     cell.bytes += counter.now.bytes - more.before.bytes;
@@ -120,7 +120,7 @@ TEST_CASE(
 TEST_CASE("a bucket is the same while its counters hold it and when the ring does") {
   Memory m;
   tl_counter& slot = m.slot(m.rx, 0, 7);
-  m.rest(slot).series = 1;
+  slot.series = 1;
   m.add_to(m.rx, 0, 10, slot, 100);
   m.add_to(m.rx, 0, 10, slot, 1);
   m.add(m.rx, 0, 10, 1, 20);
@@ -142,7 +142,7 @@ TEST_CASE("a bucket that a step back in time left in the ring and in its counter
 
 TEST_CASE("totals are those of the series and of the slots of its devices, on every CPU") {
   Memory m;
-  m.rest(m.slot(m.tx, 1, 3)).series = 2;
+  m.slot(m.tx, 1, 3).series = 2;
   m.add_to(m.tx, 1, 10, m.slot(m.tx, 1, 3), 100);
   m.add(m.tx, 0, 10, 2, 20);
   m.add(m.tx, 0, 11, 2, 3);
@@ -169,7 +169,7 @@ TEST_CASE("a reader beside a writer sees every bucket and total whole") {
   std::thread writer{[&] {
     tl_counter& counter = m.slot(m.rx, 0, 0);
     tl_counter_rest& rest = m.rest(counter);
-    set(rest.series, 1);
+    set(counter.series, 1);
     for (std::uint32_t epoch = kFirst; epoch < kFirst + kBuckets; ++epoch) {
       while (epoch > read + 4) std::this_thread::yield();  // the ring holds eight
       next_version(counter.version);
