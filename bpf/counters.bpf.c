@@ -155,21 +155,22 @@ static __always_inline void empty(struct tl_counter *slot, struct tl_counter *co
 	slot->start_ns = 0;
 }
 
-/* Gives a device one of two slots, the one that has been another's for longer. */
-static __noinline int learn(struct net_device *device, struct tl_counter *set, void *counters_map, void *ring)
+/* Gives a device one of its two slots, the one that has been another's for longer; not 0 when it is the second. */
+static __noinline int learn(struct net_device *device, struct tl_counter *first, void *counters_map, void *ring)
 {
 	struct tl_counter *counters = counters_of_cpu(counters_map);
 	if (!counters)
 		return 0;
 	struct tl_device_series series = ask(device);
-	struct tl_counter *slot = rest_of(set)->learned <= rest_of(set + 1)->learned ? set : set + 1;
+	struct tl_counter *second = first + TL_DEVICE_SETS;
+	struct tl_counter *slot = rest_of(first)->learned <= rest_of(second)->learned ? first : second;
 	__u32 *moves = &rest_of(counters)->moves;
 	(void)__sync_lock_test_and_set(moves, *moves + 1);
 	next_version(slot);
 	if (slot->now.packets)
 		empty(slot, counters, ring);
 	rest_of(slot)->learned = *moves;
-	/* The device may have had a slot in this very bucket, which time may have stepped back to. */
+	/* The device may have had a slot in this very bucket, or in the next, from which time stepped back. */
 	rest_of(slot)->closed = (__u32)epoch_of(now_ns(tl_control.mode)) + 1;
 	slot->series = (__u16)series.series;
 	slot->flags = (__u8)series.flags;
@@ -178,7 +179,7 @@ static __noinline int learn(struct net_device *device, struct tl_counter *set, v
 	slot->netns = name_of(device);
 	next_version(slot);
 	(void)__sync_lock_test_and_set(moves, *moves + 1);
-	return slot != set;
+	return slot != first;
 }
 
 static __always_inline int is_of(const struct tl_counter *slot, __u32 ifindex, __u64 netns)
@@ -193,14 +194,15 @@ static __always_inline struct tl_counter *slot_of(struct net_device *device, str
 	__u32 ifindex = (__u32)GET(device, ifindex);
 	__u64 netns = name_of(device);
 	/* Both numbers count up: this spreads better than chance. In bytes, which saves the packet a few instructions. */
-	__u64 set_bytes = 2 * sizeof(struct tl_counter);
-	struct tl_counter *set =
-		(void *)counters + (((ifindex ^ (__u32)netns * 7) * set_bytes) & ((TL_DEVICE_SETS - 1) * set_bytes));
-	if (likely(is_of(set, ifindex, netns)))
-		return set;
-	if (likely(is_of(set + 1, ifindex, netns)))
-		return set + 1;
-	return learn(device, set, counters_map, ring) ? set + 1 : set;
+	__u64 bytes = sizeof(struct tl_counter);
+	struct tl_counter *first =
+		(void *)counters + (((ifindex ^ (__u32)netns * 7) * bytes) & ((TL_DEVICE_SETS - 1) * bytes));
+	if (likely(is_of(first, ifindex, netns)))
+		return first;
+	struct tl_counter *second = first + TL_DEVICE_SETS;
+	if (likely(is_of(second, ifindex, netns)))
+		return second;
+	return learn(device, first, counters_map, ring) ? second : first;
 }
 
 static __always_inline void *ring_of(enum hook hook)

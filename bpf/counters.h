@@ -59,7 +59,8 @@ struct tl_counter_rest {
 	__u32 reserved[5];
 };
 
-/* Slots, two of which may hold a device. */
+/* Slots, two of which may hold a device: one of the first half and the one as far into the second half. Devices mostly
+ * lie in the first, side by side, on few pages: with many devices a page's address is what a packet waits for. */
 #define TL_DEVICE_SETS 256U
 #define TL_DEVICE_SLOTS (2 * TL_DEVICE_SETS)
 

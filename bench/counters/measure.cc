@@ -1,8 +1,9 @@
 // What the counters cost, beside programs that do nothing, the least counter, and bpftrace.
 // bench/counters/run.py runs this and makes the table; every line printed is one JSON object.
 //
-//   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS SECONDS
-//                                                   run times of programs on the same packets
+//   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS BUSY SECONDS
+//                                                   run times of programs on the same packets, of
+//                                                   UDP over BUSY of the pairs
 //   bench_counters throughput udp|tcp|tcp-by-turns ROUNDS SECONDS
 //                                                   with and without each, taking turns
 //   bench_counters ticks SECONDS FOLDER             all CPUs oversubscribed twofold
@@ -231,7 +232,7 @@ void measure_taps(const Fan& fan, peers& peer, bool ports, Meter& meter,
 }
 
 // Few programs at a time, as in use: a dozen would push each other out of the caches.
-void measure_cost(Kind kind, const std::string& place, int pairs, double seconds) {
+void measure_cost(Kind kind, const std::string& place, int pairs, int busy, double seconds) {
   const Fan fan{pairs};
   const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
   if (!peer) throw_errno("load", "the peers");
@@ -239,7 +240,7 @@ void measure_cost(Kind kind, const std::string& place, int pairs, double seconds
   const auto measure = [&] {
     const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
     if (!statistics.valid()) throw_errno("switch on", "run times of programs");
-    const Stream stream{fan, kind};
+    const Stream stream{fan, kind, busy};
     wait_seconds(0.3);
     meter.begin();
     wait_seconds(seconds);
@@ -352,7 +353,7 @@ void measure_ticks(double seconds, const std::filesystem::path& folder) {
         folder / "bpftrace.txt"};
     wait_seconds(0.5);
     {
-      const Stream stream{fan, Kind::udp, 50'000};
+      const Stream stream{fan, Kind::udp, 1, 50'000};
       wait_seconds(seconds);
     }
     wait_seconds(0.5);
@@ -375,8 +376,9 @@ Kind kind_of(const std::string& text) {
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
   try {
-    if (args.size() == 5 && args[0] == "cost")
-      measure_cost(kind_of(args[1]), args[2], std::stoi(args[3]), std::stod(args[4]));
+    if (args.size() == 6 && args[0] == "cost")
+      measure_cost(kind_of(args[1]), args[2], std::stoi(args[3]), std::stoi(args[4]),
+                   std::stod(args[5]));
     else if (args.size() == 4 && args[0] == "throughput")
       measure_throughput(kind_of(args[1]), std::stoi(args[2]), std::stod(args[3]));
     else if (args.size() == 3 && args[0] == "ticks")

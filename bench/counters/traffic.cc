@@ -74,9 +74,9 @@ Fan::Fan(int count) : left{NetNs::create()}, right{NetNs::create()}, pairs{count
   configure(right, end_batch(count, 2, 1));
 }
 
-Stream::Stream(const Fan& fan, Kind kind, std::uint64_t per_second) {
+Stream::Stream(const Fan& fan, Kind kind, int busy, std::uint64_t per_second) {
   const int type = kind == Kind::udp ? SOCK_DGRAM : SOCK_STREAM;
-  const int pairs = kind == Kind::udp ? fan.pairs : 1;
+  const int pairs = kind == Kind::udp ? busy : 1;
   for (int i = 0; i < pairs; ++i) {
     const sockaddr_in address = address_of(i, 2);
     sinks_.push_back(fan.right.run([&] { return open_socket(type); }));

@@ -1,6 +1,6 @@
 // What the counters are measured on: veth pairs between two namespaces, with small UDP datagrams
-// round robin over all pairs, or one TCP stream over the first: between two threads, each on a CPU
-// of its own, or of one thread that sends and receives by turns, which is much steadier.
+// round robin over some of the pairs, or one TCP stream over the first: between two threads, each
+// on a CPU of its own, or of one thread that sends and receives by turns, which is much steadier.
 #pragma once
 
 #include <atomic>
@@ -26,8 +26,8 @@ enum class Kind : std::uint8_t { udp, tcp, tcp_by_turns };
 // Sends from left to right until it is destroyed.
 class Stream {
  public:
-  // `per_second`: datagrams; 0 is as fast as it goes.
-  Stream(const Fan& fan, Kind kind, std::uint64_t per_second = 0);
+  // `busy`: how many of the pairs UDP goes over. `per_second`: datagrams; 0 is as fast as it goes.
+  Stream(const Fan& fan, Kind kind, int busy = 1, std::uint64_t per_second = 0);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

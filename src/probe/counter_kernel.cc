@@ -31,7 +31,7 @@ namespace {
 // its reader, whatever it takes.
 constexpr std::uint64_t kRingTimeNs = 5'000'000'000, kLeastRingTimeNs = 100'000'000;
 constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
-constexpr std::uint32_t kMaxCells = 65'536;  // what tl_counter.series can tell apart
+constexpr std::uint32_t kMaxCells = 65'536;           // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
 
 // libbpf prints to stderr by default; its last line becomes part of our one-line error instead.

@@ -4,15 +4,20 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 
+#include <random>
+
+#include "base/process.hh"
 #include "support/busy_cpus.hh"
 #include "support/datagrams.hh"
 #include "support/mocked_counters.hh"
+#include "support/raw_frames.hh"
 
 namespace tl::counters_time_test {
 using namespace tl::test;
 
 namespace {
 
+using namespace std::chrono_literals;
 using Packets = std::map<std::uint64_t, std::uint64_t>;
 
 CounterLayout interval_of(std::int64_t interval_ns) {
@@ -107,6 +112,71 @@ TEST_CASE("devices in one series: one that was idle for a lap takes nothing from
   expected[85] += 1;
   CHECK(counters.packets(40, 86) == expected);
   CHECK(counters.totals().tx_packets == 67);
+}
+
+// On one CPU at the trace events, two devices have a slot each where a third belongs, too.
+TEST_CASE("T03 devices that push each other out of their slots, amid steps of the clock") {
+  constexpr std::int64_t kInterval = 1'000'000;
+  constexpr std::uint64_t kFirst = 100, kBuckets = 200;
+  CounterLayout layout = interval_of(kInterval);
+  layout.device_series = 5;
+  layout.taps = false;
+  layout.slots = 512;
+  MockedCounters counters{layout};
+  const OnCpu one{0};
+  struct Device {
+    std::uint32_t series;
+    RawSender sender;
+  };
+  std::vector<Device> devices;
+  const NetNs& netns = counters.pair().left;
+  for (const std::string name : {"d1", "d2", "d3"}) {
+    const auto ifindex = std::to_string(7 + TL_DEVICE_SETS * (devices.size() + 1));
+    const std::uint32_t series = netns.run([&] {
+      must_run({"ip", "link", "add", name, "index", ifindex, "type", "veth", "peer", "name",
+                name + "-peer"},
+               10s);
+      for (const std::string& end : {name, name + "-peer"}) {
+        must_run({"ip", "link", "set", end, "addrgenmode", "none"}, 10s);
+        must_run({"ip", "link", "set", end, "up"}, 10s);
+      }
+      return counters.kernel()
+          .name_device(device_key(netns.inode(), std::stoi(ifindex)), ARPHRD_ETHER, false)
+          .series;
+    });
+    devices.push_back({series, RawSender{netns, name}});
+  }
+
+  std::mt19937_64 random{1};
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> expected;  // series, bucket
+  const Bytes frame(60);
+  const auto packet_at = [&](std::int64_t at_ns) {
+    const Device& device = devices[random() % devices.size()];
+    counters.kernel().set_mock_time(static_cast<std::uint64_t>(MockedCounters::kBaseNs + at_ns));
+    device.sender.send(frame, 1);
+    expected[{device.series, static_cast<std::uint64_t>(at_ns / kInterval)}] += 1;
+  };
+  for (std::uint64_t bucket = kFirst; bucket < kFirst + kBuckets; ++bucket) {
+    const auto edge_ns = static_cast<std::int64_t>(bucket) * kInterval;
+    for (int i = 0; i < 8; ++i) packet_at(edge_ns + static_cast<std::int64_t>(random() % 100) - 50);
+    for (std::uint64_t i = random() % 5; i > 0; --i)
+      packet_at(edge_ns + 100 + static_cast<std::int64_t>(random() % 10'000));
+  }
+  REQUIRE(expected.size() > kBuckets);
+
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> found;
+  BucketReader reader{counters.kernel().layout(), counters.kernel().cpus(),
+                      counters.kernel().memory(Hook::rx), counters.kernel().memory(Hook::tx),
+                      kFirst - 1};
+  reader.read_through(
+      kFirst + kBuckets, [] { return kFirst + kBuckets + 1; },
+      [&](const Bucket& bucket) {
+        for (const Device& device : devices)
+          if (const std::uint64_t packets = bucket.series.at(device.series).tx_packets;
+              packets != 0)
+            found[{device.series, bucket.epoch}] = packets;
+      });
+  CHECK(found == expected);
 }
 
 TEST_CASE("T04 100 us, 1 ms, 3.333 ms, 10 ms and 1 s: each packet in the bucket of its moment") {
