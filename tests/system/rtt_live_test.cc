@@ -9,6 +9,7 @@
 
 #include "base/fd.hh"
 #include "base/process.hh"
+#include "support/busy_cpus.hh"
 #include "support/capture_process.hh"
 #include "support/processes.hh"
 #include "support/server.hh"
@@ -35,8 +36,11 @@ Child start_in(const NetNs& netns, const Argv& argv, int output = -1) {
   return Child{argv, options};
 }
 
-// TCP from left to right through iperf3, in both directions, at a rate that drops nothing.
+// TCP from left to right through iperf3, in both directions, at a rate that drops nothing. All on
+// one CPU: two acknowledgments that two CPUs send at once may reach two packet sockets in different
+// orders, and the later one leaves nothing for the earlier to be a sample of.
 void talk(const VethPair& pair) {
+  const OnCpu one{0};
   const TemporaryFolder folder;
   const UniqueFd log = open_fd(folder.path() / "log", O_RDWR | O_CREAT);
   Child server = start_in(pair.right, {"iperf3", "--server", "--one-off"}, log.get());
