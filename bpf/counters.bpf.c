@@ -337,23 +337,25 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 	}
 	struct tl_counter *slot = slot_of(device, counters, maps.counters, maps.ring);
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
-	__u32 link_header = slot->link_header;
-	if (is_rx && unlikely(link_header == 0))
-		link_header = data_offset(skb) - GET(skb, mac_header);
-	__u32 pulled = is_rx ? link_header : 0;
-	struct amount a = {GET(skb, len) + pulled, 0};
+	__u32 pulled = is_rx ? slot->link_header : 0;
+	if (is_rx && unlikely(pulled == 0))
+		pulled = data_offset(skb) - GET(skb, mac_header);
+	__u64 bytes = GET(skb, len) + pulled, extra = 0;
 	if (unlikely(has_tag_beside(skb)))
-		a.bytes += VLAN_HLEN;
+		bytes += VLAN_HLEN;
 	keep_to_bucket(maps.ring, slot, now);
-	add_bytes(slot, a.bytes);
+	add_bytes(slot, bytes);
 	const struct skb_shared_info *shared = shared_of(skb);
 	if (SHARED(shared, gso_size)) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
-		a.extra = segmentation_of(skb, shared, (__u32)a.bytes, pulled, link_header);
-		add_extra(slot, a.extra);
+		extra = segmentation_of(skb, shared, (__u32)bytes, pulled, is_rx ? pulled : slot->link_header);
+		add_extra(slot, extra);
 	}
-	if (unlikely(slot->flags & TL_COUNTS_PORTS))
-		add_ports_of(skb, maps.counters, now,
-			     (__u64)maps.hook << 48 | (__u64)(link_header & 0xffff) << 32 | (__u32)a.bytes, a.extra);
+	if (unlikely(slot->flags & TL_COUNTS_PORTS)) {
+		__u64 link_header = is_rx ? pulled & 0xffff : slot->link_header;
+		/* The bucket's begin stands for any moment in it, and need not be kept. */
+		add_ports_of(skb, maps.counters, slot->start_ns,
+			     (__u64)maps.hook << 48 | link_header << 32 | (__u32)bytes, extra);
+	}
 	return 0;
 }
 
