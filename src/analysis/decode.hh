@@ -7,11 +7,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "analysis/byte_order.hh"
 #include "analysis/packet.hh"
 
 namespace tl {
@@ -53,17 +55,25 @@ struct PacketInfo {
   std::uint32_t payload_bytes = 0;     // behind the transport header; 0 when that header is cut
   std::uint16_t transport_offset = 0;  // of the transport header in the packet, 0 without one
   std::uint16_t window = 0;            // TCP, unscaled
-  std::uint8_t protocol = 0;           // IP protocol number (6 TCP, 17 UDP, …)
-  std::uint8_t ip_version = 0;         // 4 or 6; 0 when content is not ip
-  std::uint8_t tcp_flags = 0;
+  // What kind of packet it is; kind_word() takes these four together.
+  std::uint8_t protocol = 0;    // IP protocol number (6 TCP, 17 UDP, …)
+  std::uint8_t ip_version = 0;  // 4 or 6; 0 when content is not ip
   Content content = Content::undecoded;
   std::uint8_t flags = 0;  // InfoFlag
+  std::uint8_t tcp_flags = 0;
 
   [[nodiscard]] bool is_tcp() const {
     return protocol == kProtocolTcp && content == Content::ip && (flags & kNoTransport) == 0;
   }
 };
 static_assert(sizeof(PacketInfo) == 64, "one cache line");
+
+// Protocol, IP version, content and flags, from the lowest byte on.
+inline std::uint32_t kind_word(const PacketInfo& info) {
+  static_assert(offsetof(PacketInfo, flags) == offsetof(PacketInfo, protocol) + 3);
+  return load_le<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(&info) +
+                                offsetof(PacketInfo, protocol));
+}
 
 // Decodes one packet. Every field of `info` is set.
 void decode(const Packet& packet, PacketInfo& info);

@@ -140,8 +140,12 @@ void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
                     std::span<const Wanted> wanted, std::span<FlowRef> refs) {
   ++batch_;
-  for (const Wanted& one : wanted) __builtin_prefetch(&slots_[one.tag & mask_]);
-  for (std::size_t i = 0; i < packets.size(); ++i) refs[i].flow = likely_flow(wanted[i]);
+  const Slot* const slots = slots_.data();
+  const std::uint32_t mask = mask_;
+  for (const Wanted& one : wanted) __builtin_prefetch(&slots[one.tag & mask]);
+  const Flow* const flows = flows_.get();
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    refs[i].flow = likely_flow(wanted[i], slots, mask, flows);
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (wanted[i].is_ip) [[likely]] {
       add_to_flow(wanted[i], packets[i], infos[i], refs[i]);
@@ -153,13 +157,14 @@ void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo>
 }
 
 // The flow with this tag, kNoFlow when there is none; the key has not been compared.
-inline std::uint32_t FlowTable::likely_flow(const Wanted& wanted) const {
+inline std::uint32_t FlowTable::likely_flow(const Wanted& wanted, const Slot* slots,
+                                            std::uint32_t mask, const Flow* flows) {
   if (!wanted.is_ip) return kNoFlow;
-  std::uint32_t at = wanted.tag & mask_;
-  while (slots_[at].tag != wanted.tag && slots_[at].entry != 0) at = (at + 1) & mask_;
-  const Slot slot = slots_[at];
+  std::uint32_t at = wanted.tag & mask;
+  Slot slot = slots[at];
+  while (slot.tag != wanted.tag && slot.entry != 0) slot = slots[at = (at + 1) & mask];
   if (slot.entry == 0) return kNoFlow;
-  const Flow& flow = flows_.get()[slot.index()];
+  const Flow& flow = flows[slot.index()];
   __builtin_prefetch(&flow);
   __builtin_prefetch(&flow.sides[wanted.from_high == slot.low_is_client() ? 1 : 0], 1);
   return slot.index();
@@ -176,8 +181,9 @@ inline std::uint32_t FlowTable::flow_of(const Wanted& wanted, const PacketInfo& 
   return make(wanted, wanted.from_high == (info.is_tcp() && is_syn_ack(info))).index();
 }
 
-inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
-                                   const PacketInfo& info, FlowRef& ref) {
+[[gnu::always_inline]] inline void FlowTable::add_to_flow(const Wanted& wanted,
+                                                          const Packet& packet,
+                                                          const PacketInfo& info, FlowRef& ref) {
   const std::uint32_t index = flow_of(wanted, info, ref.flow);
   Flow& flow = flows_.get()[index];
   last_batch_[index] = batch_;
@@ -189,8 +195,8 @@ inline void FlowTable::add_to_flow(const Wanted& wanted, const Packet& packet,
     half.time.add(packet.time_ns);
   if ((info.flags & kFragment) != 0) [[unlikely]]
     flow.fragments += 1;
-  else if (info.is_tcp())
-    add_tcp(index, side, packet, info);
+  else if (info.is_tcp() && !extend(half, info)) [[unlikely]]
+    add_tcp_events(ref, packet, info);
 }
 
 // A free slot when there is no such flow.
@@ -262,11 +268,16 @@ void FlowTable::double_slots() {
     if (slot.entry != 0) insert_slot(slot);
 }
 
-inline void FlowTable::add_tcp(std::uint32_t index, std::uint8_t side, const Packet& packet,
-                               const PacketInfo& info) {
-  SequenceTrack& track = flows_.get()[index].sides[side].sequence;
-  Event event{index, side, Event::data, 0, {info.sequence, info.payload_bytes}};
-  if ((info.tcp_flags & kSyn) != 0) [[unlikely]] {
+// Data that goes on where the flow was, or none. False: something that add_tcp_events() is for.
+inline bool FlowTable::extend(FlowSide& side, const PacketInfo& info) {
+  if ((info.tcp_flags & kSyn) != 0) return false;
+  return info.payload_bytes == 0 || side.sequence.extend(info.sequence, info.payload_bytes);
+}
+
+void FlowTable::add_tcp_events(const FlowRef& ref, const Packet& packet, const PacketInfo& info) {
+  SequenceTrack& track = flows_.get()[ref.flow].sides[ref.side].sequence;
+  Event event{ref.flow, ref.side, Event::data, 0, {info.sequence, info.payload_bytes}};
+  if ((info.tcp_flags & kSyn) != 0) {
     event.kind = is_syn(info) ? Event::syn : Event::syn_ack;
     event.maximum_segment_bytes = tcp_options(packet, info).maximum_segment_bytes.value_or(0);
     add_event(event);

@@ -37,8 +37,9 @@ struct Tally {
 struct TimeRange {
   std::int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
   void add(std::int64_t time_ns) {
-    first_ns = time_ns < first_ns ? time_ns : first_ns;
-    last_ns = time_ns > last_ns ? time_ns : last_ns;
+    if (time_ns < first_ns) [[unlikely]]
+      first_ns = time_ns;
+    if (time_ns > last_ns) last_ns = time_ns;
   }
   void add(const TimeRange& other);
   [[nodiscard]] bool empty() const { return first_ns > last_ns; }
@@ -185,7 +186,8 @@ class FlowTable {
   static constexpr std::size_t kMostEvents = std::size_t{1} << 16;
 
   static std::unique_ptr<Flow[], Free> allocate(std::size_t count);
-  [[nodiscard]] std::uint32_t likely_flow(const Wanted& wanted) const;
+  static std::uint32_t likely_flow(const Wanted& wanted, const Slot* slots, std::uint32_t mask,
+                                   const Flow* flows);
   std::uint32_t flow_of(const Wanted& wanted, const PacketInfo& info, std::uint32_t likely);
   [[nodiscard]] Slot find(const Wanted& wanted) const;
   void add_to_flow(const Wanted& wanted, const Packet& packet, const PacketInfo& info,
@@ -195,8 +197,8 @@ class FlowTable {
   void insert_slot(Slot slot);
   void erase_slot(std::uint32_t tag, std::uint32_t index);
   void double_slots();
-  void add_tcp(std::uint32_t index, std::uint8_t side, const Packet& packet,
-               const PacketInfo& info);
+  static bool extend(FlowSide& side, const PacketInfo& info);
+  void add_tcp_events(const FlowRef& ref, const Packet& packet, const PacketInfo& info);
   void take_event(const Event& event);
   void end_run(std::uint32_t index, std::uint8_t side);
   void add_event(const Event& event);

@@ -9,18 +9,27 @@ namespace tl {
 namespace {
 
 void add_packets(Digest& sum, std::span<const Packet> packets) {
-  std::int64_t previous = packets.front().time_ns;
+  const Packet& first = packets.front();
+  std::int64_t previous = first.time_ns;
+  bool steps_back = false;
+  std::uint32_t interfaces = 0;
   for (const Packet& packet : packets) {
     sum.tally.frame_bytes += packet.length_bytes;
     sum.captured_bytes += packet.captured_bytes;
-    sum.truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
     sum.smallest = std::min(sum.smallest, packet.length_bytes);
     sum.largest = std::max(sum.largest, packet.length_bytes);
     sum.packet_flags |= packet.flags;
-    sum.one_interface &= packet.interface == packets.front().interface;
-    sum.in_order &= packet.time_ns >= previous;
+    interfaces |= packet.interface ^ first.interface;
+    steps_back |= packet.time_ns < previous;
     previous = packet.time_ns;
   }
+  sum.one_interface = interfaces == 0;
+  sum.in_order = !steps_back;
+  // Packets with more bytes captured than they had are flagged.
+  if (sum.captured_bytes == sum.tally.frame_bytes && sum.packet_flags == 0) [[likely]]
+    return;
+  for (const Packet& packet : packets)
+    sum.truncated += packet.captured_bytes < packet.length_bytes ? 1 : 0;
 }
 
 // In order and all timed, the ends say everything.
@@ -33,21 +42,20 @@ void add_times(Digest& sum, std::span<const Packet> packets) {
     if ((packet.flags & kNoTime) == 0) sum.time.add(packet.time_ns);
 }
 
-std::uint32_t kind_of(const PacketInfo& info) {
-  return static_cast<std::uint32_t>(info.content) << 16 | std::uint32_t{info.ip_version} << 8 |
-         info.protocol;
-}
-
 void add_infos(Digest& sum, std::span<const PacketInfo> infos) {
-  std::uint32_t differences = 0;
+  if (infos.empty()) return;
+  const std::uint32_t first = kind_word(infos.front());
+  std::uint32_t different = 0, flags = 0;
   for (const PacketInfo& info : infos) {
     sum.tally.ip_bytes += info.ip_bytes;
     sum.tally.payload_bytes += info.payload_bytes;
     sum.largest_ip_bytes = std::max(sum.largest_ip_bytes, info.ip_bytes);
-    sum.info_flags |= info.flags;
-    differences |= kind_of(info) ^ kind_of(infos.front());
+    different |= kind_word(info) ^ first;
+    flags |= kind_word(info);
   }
-  sum.one_kind = differences == 0;
+  constexpr unsigned kFlagsShift = 24;
+  sum.info_flags = static_cast<std::uint8_t>(flags >> kFlagsShift);
+  sum.one_kind = different << 8 == 0;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t kMagicMicro = 0xA1B2C3D4, kMagicNano = 0xA1B23C4D,
                         kMagicModified = 0xA1B2CD34;
+constexpr std::uint32_t kMagicHalf = 0xA1B2, kMagicHalfSwapped = 0xB2A1;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kFileHeaderBytes = 24, kRecordBytes = 16, kModifiedRecordBytes = 24;
 
@@ -84,17 +85,14 @@ class PcapFormat : public RecordFormat {
     for (int records = 0; records < kConvincing; ++records) {
       if (bytes.size() < header_.record_bytes) return false;
       const std::uint8_t* const at = bytes.data();
-      Packet packet;
-      packet.captured_bytes = load<std::uint32_t>(at + 8, kSwapped);
-      packet.length_bytes = load<std::uint32_t>(at + 12, kSwapped);
-      restore_order(packet);
+      const Lengths packet = lengths_at(at);
       const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
-      if (packet.captured_bytes == 0 || packet.captured_bytes > packet.length_bytes ||
-          packet.captured_bytes > std::min(limit_, largest_) ||
+      if (packet.captured == 0 || packet.captured > packet.whole ||
+          packet.captured > std::min(limit_, largest_) ||
           load<std::uint32_t>(at + 4, kSwapped) >= kSecondNs / header_.ns_per_fraction ||
           (previous_s >= 0 && std::abs(seconds - previous_s) > kMostSecondsBetween))
         return false;
-      const std::size_t record_bytes = header_.record_bytes + packet.captured_bytes;
+      const std::size_t record_bytes = header_.record_bytes + packet.captured;
       if (bytes.size() < record_bytes) return false;
       bytes = bytes.subspan(record_bytes);
       previous_s = seconds;
@@ -107,58 +105,69 @@ class PcapFormat : public RecordFormat {
   std::size_t take(ByteWindow& window, std::span<Packet> into, std::size_t& needed, Stop& stop) {
     const std::uint8_t* at = window.data();
     const std::uint8_t* const end = at + window.size();
-    const std::size_t header_bytes = header_.record_bytes;
+    // Copies, which the writes below cannot change: they are not loaded again for each packet.
+    const Limits limits{header_.record_bytes, largest_, limit_};
     std::size_t count = 0;
-    while (count < into.size()) {
+    needed = limits.header_bytes;
+    for (Packet& packet : into) {
       const auto left = static_cast<std::size_t>(end - at);
-      needed = header_bytes;
-      if (left < header_bytes) break;
-      Packet& packet = into[count];
-      packet.captured_bytes = load<std::uint32_t>(at + 8, kSwapped);
-      packet.length_bytes = load<std::uint32_t>(at + 12, kSwapped);
-      packet.flags = 0;
-      restore_order(packet);
-      const std::uint32_t captured = packet.captured_bytes;
-      if (!plausible(at, captured)) [[unlikely]] {
+      if (left < limits.header_bytes) break;
+      const Lengths lengths = lengths_at(at);
+      if (lengths.captured > limits.largest || starts_another_file(at)) [[unlikely]] {
         needed = 0;
-        if (count == 0) explain(at, captured, window.offset(), stop);
+        if (count == 0) explain(at, lengths.captured, window.offset(), stop);
         break;
       }
-      needed = header_bytes + captured;
-      if (left < needed) break;
-      packet.data = at + header_bytes;
+      const std::size_t record_bytes = limits.header_bytes + lengths.captured;
+      if (left < record_bytes) {
+        needed = record_bytes;
+        break;
+      }
+      packet.data = at + limits.header_bytes;
+      packet.captured_bytes = lengths.captured;
+      packet.length_bytes = lengths.whole;
       packet.interface = 0;
       packet.link_type = header_.link_type;
+      packet.flags = 0;
+      if (lengths.captured > lengths.whole) [[unlikely]]
+        packet.flags |= kCaplenOverLength;
+      if (lengths.captured > limits.snaplen) [[unlikely]]
+        packet.flags |= kCaplenOverSnaplen;
       set_time(packet, load<std::uint32_t>(at, kSwapped), load<std::uint32_t>(at + 4, kSwapped));
-      packet.flags |=
-          static_cast<std::uint16_t>((captured > packet.length_bytes ? kCaplenOverLength : 0) |
-                                     (captured > limit_ ? kCaplenOverSnaplen : 0));
-      at += needed;
+      at += record_bytes;
       ++count;
       // Records lie a packet apart, which no hardware follows when packets are large; neighbours
       // are mostly of one size, so this is where the fourth next one begins.
-      __builtin_prefetch(at + 3 * needed);
+      __builtin_prefetch(at + 3 * record_bytes);
     }
     window.consume(static_cast<std::size_t>(at - window.data()));
     return count;
   }
 
-  void restore_order(Packet& packet) const {
-    if (header_.order == LengthOrder::normal) return;
-    if (header_.order == LengthOrder::swapped || packet.captured_bytes > packet.length_bytes)
-      std::swap(packet.captured_bytes, packet.length_bytes);
-  }
-
-  [[nodiscard]] bool plausible(const std::uint8_t* at, std::uint32_t captured) const {
-    return captured <= largest_ && !starts_another_file(at);
+  struct Limits {
+    std::size_t header_bytes;
+    std::uint32_t largest, snaplen;
+  };
+  struct Lengths {
+    std::uint32_t captured, whole;
+  };
+  [[nodiscard]] Lengths lengths_at(const std::uint8_t* at) const {
+    Lengths lengths{load<std::uint32_t>(at + 8, kSwapped), load<std::uint32_t>(at + 12, kSwapped)};
+    if (header_.order == LengthOrder::normal) [[likely]]
+      return lengths;
+    if (header_.order == LengthOrder::swapped || lengths.captured > lengths.whole)
+      std::swap(lengths.captured, lengths.whole);
+    return lengths;
   }
 
   // Joined files: a file header where a record should be. The version behind the magic keeps a
   // packet of the second 0xA1B2C3D4 (in 2055) a packet.
-  [[nodiscard]] bool starts_another_file(const std::uint8_t* at) const {
+  [[nodiscard]] static bool starts_another_file(const std::uint8_t* at) {
     const auto word = load_le<std::uint32_t>(at);
-    if (!is_magic_any_order(word)) [[likely]]
+    // Two bytes that all magics share.
+    if (word >> 16 != kMagicHalf && (word & 0xFFFF) != kMagicHalfSwapped) [[likely]]
       return false;
+    if (!is_magic_any_order(word)) return false;
     const bool swapped = !is_magic(word);
     return load<std::uint16_t>(at + 4, swapped) == 2 && load<std::uint16_t>(at + 6, swapped) == 4;
   }
