@@ -51,10 +51,13 @@ class PcapFormat : public RecordFormat {
         limit_{header.snaplen == 0 ? largest_ : header.snaplen} {}
 
   std::size_t fill(ByteWindow& window, std::span<Packet> into, Stop& stop) override {
-    std::size_t needed = 0;
-    const std::size_t count = take(window, into, needed, stop);
-    if (count != 0 || needed == 0) return count;
-    if (window.ensure(needed)) return take(window, into, needed, stop);
+    // More than once: first a record's header has to be visible, then what it says that follows.
+    for (;;) {
+      std::size_t needed = 0;
+      const std::size_t count = take(window, into, needed, stop);
+      if (count != 0 || needed == 0) return count;
+      if (!window.ensure(needed)) break;
+    }
     stop.offset = window.offset();
     if (!window.failure().empty()) {
       stop.reason = StopReason::unreadable;

@@ -20,6 +20,8 @@ constexpr std::size_t kBlockOverhead = 12;  // type, length, and the length agai
 // A described interface costs memory for the rest of the file; no real file has so many.
 constexpr std::size_t kMostInterfaces = 65'536;
 constexpr std::uint32_t kMostOptionBytes = 1 << 20;
+// Names, descriptions and filters of all interfaces together; further ones are passed over.
+constexpr std::size_t kMostTextBytes = 1 << 20;
 
 struct Block {
   std::uint32_t type = 0;
@@ -40,10 +42,6 @@ void for_each_option(std::span<const std::uint8_t> options, bool swapped, Use us
     use(code, options.subspan(4, length));
     options = options.subspan(std::min(4 + padded, options.size()));
   }
-}
-
-std::string as_text(std::span<const std::uint8_t> value) {
-  return {reinterpret_cast<const char*>(value.data()), value.size()};
 }
 
 class PcapngFormat : public RecordFormat {
@@ -265,19 +263,25 @@ class PcapngFormat : public RecordFormat {
   }
 
   void set_interface_option(Interface& interface, std::uint16_t code,
-                            std::span<const std::uint8_t> value) const {
+                            std::span<const std::uint8_t> value) {
     constexpr std::uint16_t kName = 2, kDescription = 3, kTimeResolution = 9, kFilter = 11,
                             kTimeOffset = 14;
-    if (code == kName) interface.name = as_text(value);
-    if (code == kDescription) interface.description = as_text(value);
+    if (code == kName) interface.name = kept_text(value);
+    if (code == kDescription) interface.description = kept_text(value);
     // Its first byte is the kind of filter: 0 is text.
     if (code == kFilter && value.size() > 1 && value[0] == 0)
-      interface.filter = as_text(value.subspan(1));
+      interface.filter = kept_text(value.subspan(1));
     if (code == kTimeResolution && value.size() == 1)
       interface.time_unit = {(value[0] & 0x80) != 0, static_cast<std::uint8_t>(value[0] & 0x7F)};
     if (code == kTimeOffset && value.size() == 8)
       interface.time_offset_s =
           static_cast<std::int64_t>(load<std::uint64_t>(value.data(), swapped_));
+  }
+
+  std::string kept_text(std::span<const std::uint8_t> value) {
+    if (value.size() > kMostTextBytes - text_bytes_) return {};
+    text_bytes_ += value.size();
+    return {reinterpret_cast<const char*>(value.data()), value.size()};
   }
 
   void add_statistics(std::span<const std::uint8_t> body) {
@@ -407,6 +411,7 @@ class PcapngFormat : public RecordFormat {
   std::uint32_t sections_ = 0;
   std::size_t first_interface_ = 0;  // of the present section
   std::uint32_t largest_block_ = block_limit(1);
+  std::size_t text_bytes_ = 0;  // of the texts kept
 };
 
 }  // namespace

@@ -27,8 +27,8 @@ struct Read {
   Stop stop;
 };
 
-Read read_all(const Bytes& bytes) {
-  CaptureReader reader{memory_source(bytes), "test"};
+Read read_all(std::unique_ptr<ByteSource> source) {
+  CaptureReader reader{std::move(source), "test"};
   Read read;
   for (auto batch = reader.next_batch(); !batch.empty(); batch = reader.next_batch())
     for (const Packet& packet : batch) {
@@ -43,6 +43,25 @@ Read read_all(const Bytes& bytes) {
   read.stop = reader.stop();
   return read;
 }
+
+Read read_all(const Bytes& bytes) { return read_all(memory_source(bytes)); }
+
+// A pipe whose writer hands over a few bytes at a time.
+class SmallReads : public ByteSource {
+ public:
+  SmallReads(const Bytes& bytes, std::size_t most) : rest_{bytes}, most_{most} {}
+  std::size_t read(std::span<std::uint8_t> into) override {
+    const std::size_t count = std::min({into.size(), rest_.size(), most_});
+    std::copy_n(rest_.begin(), count, into.begin());
+    rest_ = rest_.subspan(count);
+    return count;
+  }
+  [[nodiscard]] bool may_wait() const override { return true; }
+
+ private:
+  std::span<const std::uint8_t> rest_;
+  std::size_t most_;
+};
 
 std::vector<MadePacket> some_packets(std::size_t count) {
   std::vector<MadePacket> packets;
@@ -91,6 +110,68 @@ Bytes lz4ed(const Bytes& bytes) {
 }
 
 }  // namespace
+
+TEST_CASE("a capture that arrives in small pieces reads as one that arrives at once") {
+  const auto made = some_packets(40);
+  PcapngMaker maker;
+  maker.section().interface({.time_resolution = 9});
+  for (const MadePacket& packet : made)
+    maker.enhanced(0, static_cast<std::uint64_t>(packet.time_ns), packet.bytes);
+  for (const Bytes& file : {pcap_file(made), maker.bytes()})
+    for (const std::size_t most : {1U, 3U, 15U, 16U, 17U, 30U, 100U, 1000U}) {
+      CAPTURE(most);
+      check_same(made, read_all(std::make_unique<SmallReads>(file, most)), 1);
+    }
+}
+
+TEST_CASE("a capture cut at any byte says so, however its bytes arrive") {
+  const Bytes file = pcap_file(some_packets(4));
+  const std::size_t header_bytes = 24, first = 16 + 42, second = first + 16 + 43;
+  for (std::size_t size = header_bytes; size < header_bytes + second; ++size)
+    for (const std::size_t most : {1U, 16U, 20U, 1000U}) {
+      CAPTURE(size);
+      CAPTURE(most);
+      const Bytes cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size));
+      const Read read = read_all(std::make_unique<SmallReads>(cut, most));
+      const std::size_t bytes = size - header_bytes;
+      CHECK(read.packets.size() == (bytes >= first ? 1U : 0U));
+      CHECK(read.stop.reason == (bytes == 0 || bytes == first ? StopReason::end : StopReason::cut));
+    }
+}
+
+TEST_CASE("records at the edges of what is read at once are whole") {
+  // Of 60 KB, so that each edge falls into one; a record's header, its length and its data by
+  // turns.
+  for (const std::size_t payload : {60'000U, 59'983U, 59'990U}) {
+    std::vector<MadePacket> made;
+    for (std::size_t i = 0; i < 40; ++i)
+      made.push_back({kStart + static_cast<std::int64_t>(i), Bytes(payload, 7)});
+    CAPTURE(payload);
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "edges.pcap";
+    write_file(path, pcap_file(made));
+    check_same(made, read_all(open_source(path)), 1);
+    Bytes cut = pcap_file(made);
+    cut.resize(cut.size() - 1);
+    write_file(path, cut);
+    const Read read = read_all(open_source(path));
+    CHECK(read.packets.size() == made.size() - 1);
+    CHECK(read.stop.reason == StopReason::cut);
+  }
+}
+
+TEST_CASE("what interfaces are called takes little memory, however much a file says") {
+  PcapngMaker maker;
+  maker.section();
+  for (int i = 0; i < 100; ++i)
+    maker.interface({.name = std::string(60'000, static_cast<char>('a' + i % 26))});
+  const Read read = read_all(maker.bytes());
+  REQUIRE(read.interfaces.size() == 100);
+  std::size_t kept = 0;
+  for (const Interface& interface : read.interfaces) kept += interface.name.size();
+  CHECK(read.interfaces[0].name == std::string(60'000, 'a'));
+  CHECK(kept <= std::size_t{1} << 20);
+}
 
 TEST_CASE("R-7 pcap files of every byte order, resolution and record size read back exactly") {
   const auto made = some_packets(3000);  // more than one buffer, more than one batch
