@@ -12,10 +12,12 @@ std::int32_t distance(std::uint32_t a, std::uint32_t b) { return static_cast<std
 // not captured.
 constexpr std::int32_t kFarthest = std::int32_t{1} << 30;
 
+constexpr unsigned kCountMask = 7;  // of gap_count_, which has three bits
+
 }  // namespace
 
 bool SequenceTrack::on_syn(std::uint32_t initial_sequence) {
-  if (saw_syn_ && initial_sequence + 1 == begin_) return false;
+  if (saw_syn_ && initial_sequence + 1 == begin()) return false;
   const bool is_another = started_;
   restart(initial_sequence + 1);
   saw_syn_ = true;
@@ -24,8 +26,10 @@ bool SequenceTrack::on_syn(std::uint32_t initial_sequence) {
 
 void SequenceTrack::restart(std::uint32_t sequence) {
   closed_gap_bytes_ = gap_bytes();
+  earlier_span_bytes_ += connection_bytes_;
+  connection_bytes_ = 0;
   gap_count_ = 0;
-  begin_ = end_ = sequence;
+  end_ = sequence;
   started_ = true;
   saw_syn_ = false;
 }
@@ -52,7 +56,7 @@ void SequenceTrack::on_unexpected_data(std::uint32_t sequence, std::uint32_t byt
   extend_down(sequence, bytes);
   if (bytes == 0) return;
   if (distance(sequence, end_) > 0) {
-    span_bytes_ += sequence - end_;
+    connection_bytes_ += sequence - end_;
     insert_gap(gap_count_, {end_, sequence});
     end_ = sequence;
   }
@@ -60,7 +64,7 @@ void SequenceTrack::on_unexpected_data(std::uint32_t sequence, std::uint32_t byt
   const std::uint32_t known_end = distance(end, end_) > 0 ? end_ : end;
   const std::uint32_t below = known_end - sequence;
   if (below != 0) retransmitted_bytes_ += below - fill_gaps(sequence, known_end);
-  span_bytes_ += end - known_end;
+  connection_bytes_ += end - known_end;
   end_ += end - known_end;
 }
 
@@ -73,18 +77,19 @@ void SequenceTrack::make_room(std::uint32_t sequence) {
 
 void SequenceTrack::forget_lowest_gap() {
   closed_gap_bytes_ += gaps_[0].end - gaps_[0].begin;
-  forgotten_gaps_ += 1;
+  if (forgotten_gaps_ != kMostForgotten) forgotten_gaps_ = (forgotten_gaps_ + 1) & kMostForgotten;
   remove_gap(0);
 }
 
 // Data from before the first byte seen: possible when the capture began in the middle, and packets
 // were out of order there. Takes that part off the segment.
 void SequenceTrack::extend_down(std::uint32_t& sequence, std::uint32_t& bytes) {
-  if (saw_syn_ || distance(sequence, begin_) >= 0) return;
+  // How far back the number lies says which one it is; the connection may be longer than they are.
+  const bool is_behind = distance(sequence, end_) < 0 && end_ - sequence > connection_bytes_;
+  if (saw_syn_ || !is_behind) return;
   const std::uint32_t end = sequence + bytes;
-  const std::uint32_t old_begin = begin_;
-  begin_ = sequence;
-  span_bytes_ += old_begin - sequence;
+  const std::uint32_t old_begin = begin();
+  connection_bytes_ += old_begin - sequence;
   if (distance(end, old_begin) < 0) {
     insert_gap(0, {end, old_begin});
     bytes = 0;
@@ -119,13 +124,13 @@ void SequenceTrack::insert_gap(std::size_t index, Gap gap) {
   std::copy_backward(gaps_.begin() + static_cast<std::ptrdiff_t>(index), gaps_.begin() + gap_count_,
                      gaps_.begin() + gap_count_ + 1);
   gaps_[index] = gap;
-  gap_count_ += 1;
+  gap_count_ = (gap_count_ + 1) & kCountMask;
 }
 
 void SequenceTrack::remove_gap(std::size_t index) {
   std::copy(gaps_.begin() + static_cast<std::ptrdiff_t>(index) + 1, gaps_.begin() + gap_count_,
             gaps_.begin() + static_cast<std::ptrdiff_t>(index));
-  gap_count_ -= 1;
+  gap_count_ = (gap_count_ - 1) & kCountMask;
 }
 
 }  // namespace tl

@@ -25,7 +25,7 @@ class SequenceTrack {
     if (sequence != end_ || !started_) [[unlikely]]
       return false;
     end_ += bytes;
-    span_bytes_ += bytes;
+    connection_bytes_ += bytes;
     return true;
   }
 
@@ -34,7 +34,7 @@ class SequenceTrack {
     std::uint32_t sequence = 0;
     std::uint64_t bytes = 0;
   };
-  [[nodiscard]] Run run() const { return {begin_, span_bytes_}; }
+  [[nodiscard]] Run run() const { return {begin(), connection_bytes_}; }
   void start_run(std::uint32_t sequence) {
     *this = {};
     restart(sequence);
@@ -43,15 +43,15 @@ class SequenceTrack {
   void on_run(Run run);
 
   // Bytes from the lowest to the highest sequence number seen, over all connections.
-  [[nodiscard]] std::uint64_t span_bytes() const { return span_bytes_; }
+  [[nodiscard]] std::uint64_t span_bytes() const { return earlier_span_bytes_ + connection_bytes_; }
   // Of those, bytes that no packet carried: lost by the capture, or before it.
   [[nodiscard]] std::uint64_t gap_bytes() const;
   // Payload bytes that had been seen before (retransmissions, probes, duplicates of the capture).
   [[nodiscard]] std::uint64_t retransmitted_bytes() const { return retransmitted_bytes_; }
   // Gaps that were forgotten, the lowest first, because more were open than are remembered. Data
-  // that fills them later counts as retransmitted.
+  // that fills them later counts as retransmitted. Counted up to kMostForgotten.
   [[nodiscard]] std::uint32_t forgotten_gaps() const {
-    return forgotten_gaps_ + (gap_count_ > kMostGaps ? 1 : 0);
+    return forgotten_gaps_ + (gap_count_ > kMostGaps ? 1U : 0U);
   }
 
  private:
@@ -68,14 +68,21 @@ class SequenceTrack {
   void insert_gap(std::size_t index, Gap gap);
   void remove_gap(std::size_t index);
 
+  // The lowest sequence number of the present connection.
+  [[nodiscard]] std::uint32_t begin() const {
+    return end_ - static_cast<std::uint32_t>(connection_bytes_);
+  }
+
   // What most packets touch comes first: with the tally and the times before it one cache line.
-  std::uint64_t span_bytes_ = 0;
+  std::uint64_t connection_bytes_ = 0;  // of the span, those of the present connection
   std::uint32_t end_ = 0;  // behind the highest sequence number of the present connection
-  bool started_ = false;
-  bool saw_syn_ = false;  // of the present connection: begin_ is its initial sequence number + 1
-  std::uint8_t gap_count_ = 0;
-  std::uint32_t begin_ = 0;  // the lowest sequence number of the present connection
-  std::uint32_t forgotten_gaps_ = 0;
+  bool started_ : 1 = false;
+  bool saw_syn_ : 1 = false;  // of the present connection: begin() is its initial number + 1
+  std::uint32_t gap_count_ : 3 = 0;
+  static constexpr unsigned kForgottenBits = 27;
+  static constexpr std::uint32_t kMostForgotten = (std::uint32_t{1} << kForgottenBits) - 1;
+  std::uint32_t forgotten_gaps_ : kForgottenBits = 0;
+  std::uint64_t earlier_span_bytes_ = 0;
   std::uint64_t retransmitted_bytes_ = 0;
   std::uint64_t closed_gap_bytes_ = 0;  // of earlier connections, and forgotten
   // Lowest first. One more than is remembered: data in the middle of a gap makes two of it, and the
