@@ -103,8 +103,11 @@ bool ExchangeDiff::is_nearer(const Waiting& candidate, const Waiting* best,
                              const Waiting& arrival) const {
   if (best == nullptr) return true;
   if (!knows_delay_[arrival.path][arrival.capture]) return candidate.time_ns < best->time_ns;
+  __extension__ using Wide = __int128;
   const auto distance = [&](const Waiting& packet) {
-    return std::abs(arrival.time_ns - packet.time_ns - usual_delay_[arrival.path][arrival.capture]);
+    const Wide off =
+        Wide{arrival.time_ns} - packet.time_ns - usual_delay_[arrival.path][arrival.capture];
+    return off < 0 ? -off : off;
   };
   return distance(candidate) < distance(*best);
 }
@@ -203,7 +206,8 @@ void ExchangeDiff::consume(Ranges& ranges, Ranges::iterator range, std::int64_t 
 void ExchangeDiff::note_pair(const Waiting& first, const Waiting& second, FlowState& flow) {
   PathDiff& path = paths_[second.path];
   std::int64_t delay = 0;
-  if (__builtin_sub_overflow(second.time_ns, first.time_ns, &delay)) return;
+  // Times that hostile captures can state; the smallest number has no absolute value.
+  if (__builtin_sub_overflow(second.time_ns, first.time_ns, &delay) || delay == INT64_MIN) return;
   usual_delay_[second.path][second.capture] = delay;
   knows_delay_[second.path][second.capture] = true;
   // A capture's own timestamps may step back by a little: then the other saw it first.

@@ -58,7 +58,9 @@ PacketPrint PacketPrinter::print(const Packet& packet, const PacketInfo& info) c
   const std::uint32_t identity = info.ip_version == 4 ? ipv4_identity(packet, ip_offset) : 0;
   out.whole = hash_mix(out.flow, std::uint64_t{identity} << 32 | info.payload_bytes);
   if (info.is_tcp() && (info.flags & kFragment) == 0) {
-    const TcpOptions options = tcp_options(packet, info);
+    Packet kept = packet;
+    kept.captured_bytes = std::min(packet.captured_bytes, ip_offset + most_bytes_);
+    const TcpOptions options = tcp_options(kept, info);
     constexpr std::uint8_t kStays = kFin | kSyn | kRst | kAck;
     const TcpOptions::Timestamps stamps = options.timestamps.value_or(TcpOptions::Timestamps{0, 0});
     out.whole = hash_mix(out.whole, std::uint64_t{info.sequence} << 32 | info.acknowledgment);

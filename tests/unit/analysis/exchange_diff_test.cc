@@ -90,6 +90,61 @@ TEST_CASE("a capture against itself: everything matches, no delay, nothing lost"
   }
 }
 
+TEST_CASE("options that one capture cut off make no difference to the other") {
+  for (const std::uint32_t snaplen : {66U, 74U, 80U, 90U, 96U, 110U}) {
+    CAPTURE(snaplen);
+    Packets full;
+    for (std::uint32_t i = 0; i < 200; ++i) {
+      Bytes options = option_timestamps(1000 + i, 7);
+      if (i % 4 == 0) options = options + option_sack({{i * 100 + 5000, i * 100 + 6000}});
+      full.push_back(
+          {kStart + static_cast<std::int64_t>(i) * kMs,
+           ethernet(ipv6("fd00::1", "fd00::2", 6,
+                         tcp({.sequence = 1, .acknowledgment = i * 100, .options = options})),
+                    0x86DD)});
+    }
+    Packets cut = full;
+    for (MadePacket& packet : cut) {
+      packet.length = static_cast<std::uint32_t>(packet.bytes.size());
+      packet.bytes.resize(std::min<std::size_t>(packet.bytes.size(), snaplen));
+    }
+    const Compared c{full, cut, {}, snaplen};
+    if (snaplen < 74) continue;  // the fixed header is cut, too: there is nothing to match
+    CHECK(c.diff->paths().at(0).lost_packets() == 0);
+    CHECK(c.diff->paths().at(0).matched[0].packets == full.size());
+  }
+}
+
+TEST_CASE("times that no clock shows are no delays") {
+  const Packets packets = udp_stream(200, 0);
+  const TemporaryFolder folder;
+  const PathPair paths{folder.path() / "a.pcapng", folder.path() / "b.pcapng"};
+  // The earliest moment that 64 bits of nanoseconds say, as an offset and the rest.
+  constexpr std::int64_t kOffsetS = -9'223'372'037;
+  constexpr std::uint64_t kRestNs = 145'224'192;
+  for (const unsigned earliest : {0U, 1U}) {
+    CAPTURE(earliest);
+    for (unsigned side = 0; side < 2; ++side) {
+      PcapngMaker maker;
+      maker.section().interface({.time_resolution = 9});
+      maker.interface({.time_resolution = 9, .time_offset_s = kOffsetS});
+      maker.enhanced(0, 5, ethernet(ipv4(TcpTalk::kClient, TcpTalk::kServer, 17, udp(1, 2, 3))));
+      for (const MadePacket& packet : packets)
+        side == earliest ? maker.enhanced(1, kRestNs, packet.bytes)
+                         : maker.enhanced(0, 0, packet.bytes);
+      write_file(paths[side], maker.bytes());
+    }
+    const PacketPrinter printer{common_bytes(paths)};
+    ExchangeDiff diff{{}, printer};
+    for (const Stop& stop : compare_exchange(paths, diff)) CHECK(stop.clean());
+    for (const PathDiff& path : diff.paths()) {
+      CHECK(path.matched[0].packets == packets.size() + 1);
+      for (const Distribution& delay : path.delay)
+        CHECK((delay.empty() || delay.minimum_ns() >= 0));
+    }
+  }
+}
+
 TEST_CASE("client side and server side: losses and delays are those of the network, each way") {
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
