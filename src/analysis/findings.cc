@@ -24,20 +24,36 @@ class Finder {
 
   Findings find() {
     findings_.document = {{"schema", "trafficlab.summary/1"}};
-    traffic();
-    counters();
-    captures();
-    reconcile_sources();
+    attempt("iperf", [&] { traffic(); });
+    attempt("counters", [&] { counters(); });
+    attempt("captures", [&] { captures(); });
+    attempt("reconciliation", [&] { reconcile_sources(); });
     return std::move(findings_);
   }
 
  private:
-  void problem(std::string text) { findings_.problems.push_back(std::move(text)); }
+  // What one damaged part does not say, the others still do.
+  template <class Part>
+  void attempt(std::string_view name, Part&& part) {
+    try {
+      part();
+    } catch (const std::exception& e) {
+      problem(fmt::format("{}: {}", name, e.what()));
+    }
+  }
 
-  // A JSON file of the bundle, or null with a problem noted.
+  // Several parts may read one file: what is wrong with it is said once.
+  void problem(std::string text) {
+    std::vector<std::string>& all = findings_.problems;
+    if (std::find(all.begin(), all.end(), text) == all.end()) all.push_back(std::move(text));
+  }
+
+  // The JSON object in a file of the bundle, or null with a problem noted.
   json read(const fs::path& file) {
     try {
-      return json::parse(read_file(folder_ / file));
+      json object = json::parse(read_file(folder_ / file));
+      if (!object.is_object()) throw MeasurementError{"not a JSON object"};
+      return object;
     } catch (const std::exception& e) {
       problem(fmt::format("read {}: {}", file.native(), e.what()));
       return nullptr;
@@ -66,15 +82,20 @@ class Finder {
     if (!account.is_object()) return;
     json& out = findings_.document["counters"];
     const auto interval_ns = account.at("interval_ns").get<std::int64_t>();
+    if (interval_ns <= 0) throw MeasurementError{"counters.json: interval_ns is not more than 0"};
     out["interval_ns"] = interval_ns;
     out["losses"] = account.at("losses");
     clock_steps(account);
-    for (const char* name : {"total.csv", "container.csv", "device.csv", "port.csv"}) {
-      const SeriesCheck check = check_series(folder_ / "counters" / name, interval_ns);
-      for (const std::string& text : check.problems) problem(text);
-      out["rows"][name] = check.series.empty() ? 0 : check.series.begin()->second.rows;
-      if (std::string_view{name} == "container.csv") services(account, check);
-    }
+    for (const char* name : {"total.csv", "container.csv", "device.csv", "port.csv"})
+      attempt("counters", [&] { stream(name, account, interval_ns); });
+  }
+
+  void stream(const std::string& name, const json& account, std::int64_t interval_ns) {
+    const SeriesCheck check = check_series(folder_ / "counters" / name, interval_ns);
+    for (const std::string& text : check.problems) problem(text);
+    findings_.document["counters"]["rows"][name] =
+        check.series.empty() ? 0 : check.series.begin()->second.rows;
+    if (name == "container.csv") services(account, check);
   }
 
   // Captures are stamped by CLOCK_REALTIME: across a step their times do not compare. The counters
@@ -117,33 +138,36 @@ class Finder {
   }
 
   void captures() {
-    json& out = findings_.document["captures"];
-    out = json::object();
+    findings_.document["captures"] = json::object();
     std::vector<fs::path> files;
-    for (const fs::directory_entry& entry : fs::directory_iterator{folder_ / "captures"})
+    std::error_code missing;  // no folder is no capture
+    for (const fs::directory_entry& entry : fs::directory_iterator{folder_ / "captures", missing})
       if (entry.path().native().ends_with(".capture.json"))
         files.push_back(entry.path().lexically_relative(folder_));
     std::sort(files.begin(), files.end());
     if (files.empty()) problem("captures: none was made");
-    for (const fs::path& file : files) {
-      const json account = read(file);
-      if (!account.is_object()) continue;
-      std::string name = file.filename().native();
-      name.resize(name.size() - std::string_view{".capture.json"}.size());
-      for (const char* key : {"received", "written", "kernel_dropped", "unexplained"})
-        out[name][key] = account.at(key);
-      if (account.at("unexplained") != 0)
-        problem(fmt::format("capture {}: {} packets unexplained", name,
-                            account.at("unexplained").dump()));
-      if (account.value("outcome", "ok") != "ok")
-        problem(fmt::format("capture {}: {}", name, account.value("reason", "partial")));
-    }
+    for (const fs::path& file : files) attempt(file.native(), [&] { capture(file); });
+  }
+
+  void capture(const fs::path& file) {
+    const json account = read(file);
+    if (!account.is_object()) return;
+    std::string name = file.filename().native();
+    name.resize(name.size() - std::string_view{".capture.json"}.size());
+    json& out = findings_.document["captures"][name];
+    for (const char* key : {"received", "written", "kernel_dropped", "unexplained"})
+      out[key] = account.at(key);
+    if (account.at("unexplained") != 0)
+      problem(fmt::format("capture {}: {} packets unexplained", name,
+                          account.at("unexplained").dump()));
+    if (account.value("outcome", "ok") != "ok")
+      problem(fmt::format("capture {}: {}", name, account.value("reason", "partial")));
   }
 
   // The identities between all sources; also leaves the documents that were made on the way.
   void reconcile_sources() {
     Evidence evidence = read_evidence(folder_);
-    measure(evidence);
+    attempt("metrics", [&] { measure(evidence); });
     for (auto& [path, text] : evidence.documents) findings_.files[path] = std::move(text);
     for (std::string& text : evidence.problems) problem(std::move(text));
     const Reconciliation reconciliation = reconcile(evidence.services, evidence.traffic);
