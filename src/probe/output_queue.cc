@@ -39,8 +39,15 @@ void OutputQueue::finish(const Deadline& deadline) {
   std::unique_lock lock{mutex_};
   const std::chrono::milliseconds limit{deadline.remaining_ms()};
   changed_.wait_for(lock, limit, [this] { return pieces_.empty() || error_ != 0; });
+  if (pieces_.empty()) return;
+  lock.unlock();
+  // Only once the writer has ended is it certain what it did not write.
+  writer_.request_stop();
+  if (writer_.joinable()) writer_.join();
+  lock.lock();
   for (const Piece& piece : pieces_) dropped_rows_ += piece.rows;
-  if (!pieces_.empty()) writer_.request_stop();
+  pieces_.clear();
+  queued_bytes_ = 0;
 }
 
 int OutputQueue::error() const {
@@ -56,11 +63,9 @@ std::uint64_t OutputQueue::dropped_rows() const {
 // Returns whether all of it was written.
 bool OutputQueue::write_piece(const std::string& text, const std::stop_token& stop) {
   for (std::size_t done = 0; done < text.size();) {
+    if (stop.stop_requested()) return false;
     pollfd ready{fd_, POLLOUT, 0};
-    if (::poll(&ready, 1, kPollMs) == 0) {
-      if (stop.stop_requested()) return false;
-      continue;
-    }
+    if (::poll(&ready, 1, kPollMs) == 0) continue;
     const ssize_t n = ::write(fd_, text.data() + done, std::min(kPieceBytes, text.size() - done));
     if (n < 0 && errno != EINTR && errno != EAGAIN) {
       const std::lock_guard lock{mutex_};
