@@ -69,6 +69,7 @@ check "the release build has no warning" scripts/build.sh release
 if wants checks; then
   check "every file is formatted" check_format
   check "every include follows the module table" python3 tests/layering.py
+  check "every link of the documentation leads to a file" python3 tests/links.py
   check "every shell script parses" check_shell
   check "every page script parses" check_scripts
 fi

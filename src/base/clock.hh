@@ -1,5 +1,5 @@
 // The clocks of a run. CLOCK_MONOTONIC is what the kernel counters use, CLOCK_REALTIME what
-// captures and people use; one frozen offset a run converts between them (docs/method.md).
+// captures and people use; one frozen offset a run converts between them (docs/counters.md).
 #pragma once
 
 #include <chrono>

@@ -47,7 +47,7 @@ void bind(CLI::App& app, DiffFlags& flags) {
   app.add_option("--top", flags.report.top, "runs: so many ports and flows that differ; 0: all")
       ->capture_default_str();
   app.add_option("--max-flows", flags.runs.most_flows,
-                 "runs: memory limit, at most so many flows at a time")
+                 "runs: memory limit, at most so many flows at a time, never fewer than 256")
       ->capture_default_str();
   app.footer(
       "Example: trafficlab pcap diff client.pcap server.pcap\n"

@@ -16,7 +16,8 @@ ExitCode command_pcap_flows(const Args& args) {
       ->capture_default_str();
   app.add_option("--top", options.top, "only so many flows, the rest summed; 0: all")
       ->capture_default_str();
-  app.add_option("--max-flows", most_flows, "memory limit: at most so many flows at a time")
+  app.add_option("--max-flows", most_flows,
+                 "memory limit: at most so many flows at a time, never fewer than 256")
       ->capture_default_str();
   app.footer("Example: trafficlab pcap flows --top 10 capture.pcap");
   if (const auto done = parse(app, args)) return *done;

@@ -36,7 +36,8 @@ void bind(CLI::App& app, RttFlags& flags) {
                  "memory limit: outstanding segments remembered over all flows")
       ->check(CLI::Range(std::uint32_t{2 * UnackedList::kMost}, std::uint32_t{1} << 28))
       ->capture_default_str();
-  app.add_option("--max-flows", flags.most_flows, "memory limit: at most so many flows at a time")
+  app.add_option("--max-flows", flags.most_flows,
+                 "memory limit: at most so many flows at a time, never fewer than 256")
       ->capture_default_str();
   app.footer(
       "Example: trafficlab pcap rtt capture.pcap\n"

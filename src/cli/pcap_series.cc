@@ -14,7 +14,8 @@ ExitCode command_pcap_series(const Args& args) {
   app.add_option("--interval", flags.interval, "width of a bin")->capture_default_str();
   flags.bind(app);
   form.bind(app);
-  app.add_option("--max-flows", most_flows, "memory limit: at most so many flows at a time")
+  app.add_option("--max-flows", most_flows,
+                 "memory limit: at most so many flows at a time, never fewer than 256")
       ->capture_default_str();
   app.footer("Example: trafficlab pcap series --interval 10ms --by port --csv capture.pcap");
   if (const auto done = parse(app, args)) return *done;

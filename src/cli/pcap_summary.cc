@@ -72,7 +72,8 @@ ExitCode command_pcap_summary(const Args& args) {
   app.add_flag("--sha256", flags.sha256, "also the SHA-256 of the file");
   app.add_option("--mtu", flags.mtu, "IP packets over this are super-packets")
       ->capture_default_str();
-  app.add_option("--max-flows", flags.most_flows, "memory limit: at most so many flows at a time")
+  app.add_option("--max-flows", flags.most_flows,
+                 "memory limit: at most so many flows at a time, never fewer than 256")
       ->capture_default_str();
   app.footer("Example: trafficlab pcap summary --series 10ms --flows --rtt --json capture.pcap");
   if (const auto done = parse(app, args)) return *done;

@@ -82,7 +82,7 @@ ExitCode command_run(const Args& args) {
   CLI::App app{"Brings a lab up, runs the timed traffic test, leaves a bundle", "trafficlab run"};
   app.footer(
       "Words after -- go to the iperf3 client as they are.\n"
-      "Example: trafficlab run --duration 10s --parallel 4 -- --congestion cubic");
+      "Example: trafficlab run --duration 10s --parallel 4 -- --congestion reno");
   RunFlags flags;
   app.add_option("SPEC", flags.input, "experiment file, or a bundle to repeat");
   for (const Setting& setting : settings()) {
@@ -90,8 +90,9 @@ ExitCode command_run(const Args& args) {
       flags.given.emplace_back(&setting, text);
     };
     if (setting.path == "traffic.reverse")
-      app.add_flag_callback(
-          std::string{setting.flag}, [take] { take("true"); }, "the server sends");
+      app.add_flag(std::string{setting.flag})
+          ->description("the server sends; --reverse=false: the client does")
+          ->each(take);
     else
       app.add_option_function<std::string>(std::string{setting.flag}, take,
                                            std::string{setting.help});
@@ -106,7 +107,8 @@ ExitCode command_run(const Args& args) {
   app.add_option("--seed", flags.seed, "of the order of a matrix; chosen and recorded when absent");
   app.add_option("--resume", flags.resumed, "go on with this interrupted series instead");
   app.add_flag("--json", flags.as_json,
-               "the summary as JSON on stdout instead of the bundle's path");
+               "bundle path and outcome (verdict, exit code, phase, reason) as JSON on stdout; the "
+               "summary stays on stderr");
   PublishOptions publishing{app};
   const auto split = std::find(args.begin(), args.end(), "--");
   if (const auto done = parse(app, {args.begin(), split})) return *done;

@@ -135,6 +135,24 @@ TEST_CASE("failure: a wrong filter or iperf option ends with 2 and leaves a bund
   CHECK(option.manifest.at("outcome").at("phase") == "preflight");
 }
 
+TEST_CASE("a flag wins over the file, --reverse=false too") {
+  const TemporaryFolder folder;
+  write_file_atomic(folder.path() / "reverse.yaml", "traffic: {reverse: true, parallel: 2}\n");
+  const auto experiment = [&](const Argv& flags) {
+    Argv args{(folder.path() / "reverse.yaml").native(), "--engine", "netns"};
+    args.insert(args.end(), flags.begin(), flags.end());
+    args.insert(args.end(), {"--", "--no-such-iperf-option"});  // ends at once, with a bundle
+    const LabRun run = run_lab(folder.path() / "results", args);
+    REQUIRE_MESSAGE(!run.manifest.is_null(), run.err);
+    return run.manifest.at("experiment").get<std::string>();
+  };
+  CHECK(experiment({}).find("reverse: true") != std::string::npos);
+  CHECK(experiment({"--reverse=false"}).find("reverse: false") != std::string::npos);
+  CHECK(experiment({"--reverse=false", "--reverse"}).find("reverse: true") != std::string::npos);
+  CHECK(experiment({"--parallel=3"}).find("parallel: 3") != std::string::npos);
+  CHECK(run_lab(folder.path() / "results", {"--reverse=maybe"}).status.code == kUsage);
+}
+
 TEST_CASE("failure: a results folder that cannot be written ends with 4 and names it") {
   const TemporaryFolder folder;
   write_file_atomic(folder.path() / "file", "");
