@@ -212,11 +212,21 @@ class ResultServer::Impl {
         [this](bool) { --watchers_; });
   }
 
+  // What is new; nullopt for a message that cannot be read. The library catches nothing that a
+  // content provider throws.
+  static std::optional<std::string> next_events(LiveWatch& live) {
+    try {
+      return live.next();
+    } catch (const std::exception&) {
+      return std::nullopt;
+    }
+  }
+
   // Waits for something new and sends it. False ends the connection.
   bool send_events(LiveWatch& live, httplib::DataSink& to) {
-    const std::string events = live.next();
-    if (!events.empty() && !to.write(events.data(), events.size())) return false;
-    if (live.has_ended()) {
+    const std::optional<std::string> events = next_events(live);
+    if (events && !events->empty() && !to.write(events->data(), events->size())) return false;
+    if (!events || live.has_ended()) {
       to.done();
       return true;
     }

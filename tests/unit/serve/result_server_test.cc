@@ -96,6 +96,42 @@ TEST_CASE(
   CHECK(rows[2].at("state") == "finished");
 }
 
+TEST_CASE("a bundle whose documents have other types does not keep the others from the list") {
+  const ServedResults served;
+  constexpr int kGood = 40;  // enough for several threads
+  for (int i = 0; i < kGood; ++i) make_bundle(served.path() / fmt::format("run-{}", i));
+  make_bundle(served.path() / "metrics");
+  std::ofstream{served.path() / "metrics" / "metrics.json"} << R"({"metrics": [1, {"name": 1}]})";
+  const std::vector<std::string> manifests{
+      R"({"schema": 1})", R"({"schema": "trafficlab.bundle/1", "outcome": 1})",
+      R"({"schema": "trafficlab.bundle/1", "outcome": {"verdict": 1, "reason": 1}})", "[]"};
+  for (std::size_t i = 0; i < manifests.size(); ++i) {
+    const fs::path folder = served.path() / fmt::format("bad-{}", i);
+    fs::create_directories(folder);
+    std::ofstream{folder / "manifest.json"} << manifests[i];
+  }
+  const json rows = json::parse(served.get("/api/bundles").body);
+  REQUIRE(rows.size() == kGood + 1 + manifests.size());
+  for (const json& row : rows) {
+    CAPTURE(row.dump());
+    const bool is_bad = row.at("name").get<std::string>().starts_with("bad");
+    CHECK(row.at("verdict") == (is_bad ? "inconclusive" : "pass"));
+    CHECK(row.at("reason").get<std::string>().empty() != is_bad);
+    CHECK((row.value("goodput_bps", json{}).is_null()) == (is_bad || row.at("name") == "metrics"));
+  }
+}
+
+TEST_CASE("a live message of other types ends the stream, and the server goes on") {
+  const ServedResults served;
+  const fs::path control = served.path() / "x.partial" / "control";
+  fs::create_directories(control);
+  std::ofstream{control / "live.json"} << R"({"interval_ns":1,"window":{"services":{"a":1}}})";
+  const std::string answer = served.raw(request_of("/api/live/x.partial"));
+  CHECK(status_of(answer) == 200);
+  CHECK(answer.ends_with("\r\n\r\n0\r\n\r\n"));
+  CHECK(served.get("/api/bundles").status == 200);
+}
+
 TEST_CASE("the list follows what happens to bundles") {
   const ServedResults served;
   make_bundle(served.path() / "run");
