@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/errors.hh"
+#include "bundle/manifest.hh"
 #include "compare/comparison_report.hh"
 #include "serve/bundle_index.hh"
 #include "serve/live_watch.hh"
@@ -152,15 +153,24 @@ class ResultServer::Impl {
 
   void list(Response& out) { out.set_content(index_.list().dump(), "application/json"); }
 
+  // Throws UsageError unless the run at `path`, below the results, can be compared. It is looked up
+  // by the kernel, so that no link leads the comparison out of the results.
+  void require_run(const std::string& path) const {
+    if (!folder_.open(path + "/manifest.json") || !folder_.open(path + "/metrics.json"))
+      throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", path)};
+  }
+
   // The runs of one side; throws UsageError for what is no bundle here.
   RunSet runs_of(const Request& in, const char* side) const {
     std::vector<std::filesystem::path> paths;
     for (std::size_t i = 0; i < in.get_param_value_count(side); ++i) {
       const std::string name = in.get_param_value(side, i);
-      // Looked up by the kernel first, so that no link leads the comparison out of the results.
-      if (!ResultFolder::is_name(name) || !folder_.open(name + "/manifest.json") ||
-          !folder_.open(name + "/metrics.json"))
+      if (!ResultFolder::is_name(name))
         throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", name)};
+      require_run(name);
+      const nlohmann::json manifest = read_manifest(folder_.path() / name);
+      if (manifest.contains("runs"))
+        for (const nlohmann::json& run : manifest.at("runs")) require_run(run_of_series(name, run));
       paths.push_back(folder_.path() / name);
     }
     if (paths.empty()) throw UsageError{fmt::format("compare: no run as {}=NAME", side)};

@@ -14,6 +14,7 @@
 #include "base/fd.hh"
 #include "base/http.hh"
 #include "support/made_bundle.hh"
+#include "support/made_runs.hh"
 #include "support/temporary.hh"
 
 namespace tl::serve_result_server_test {
@@ -181,6 +182,30 @@ TEST_CASE("dots, links, encoded slashes and NUL do not leave the results") {
     const std::string answer = served.raw(request_of(path));
     CHECK(status_of(answer) == 404);
     CHECK(answer.find("root:") == std::string::npos);
+  }
+}
+
+TEST_CASE("a comparison does not follow the manifest of a series out of the results") {
+  const tl::test::TemporaryFolder elsewhere;
+  tl::test::make_run(elsewhere.path() / "secret");
+  const ServedResults served;
+  tl::test::make_run(served.path() / "run");
+  const fs::path series = served.path() / "series";
+  tl::test::make_run(series / "inner");
+  fs::create_directory_symlink(elsewhere.path(), series / "door");
+  std::ofstream{series / "metrics.json"} << "{}";
+  const auto compare_with = [&](const std::string& bundle) {
+    std::ofstream{series / "manifest.json"} << json{
+        {"schema", "trafficlab.bundle/1"}, {"runs", json::array({json{{"bundle", bundle}}})}};
+    return served.get("/api/compare?base=run&fresh=series");
+  };
+  CHECK(compare_with("inner").status == 200);
+  for (const std::string& bundle : {(elsewhere.path() / "secret").native(), std::string{"../run"},
+                                    std::string{"door/secret"}}) {
+    const tl::HttpResponse answer = compare_with(bundle);
+    CAPTURE(answer.body);
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find('\n') == answer.body.size() - 1);
   }
 }
 
