@@ -14,6 +14,7 @@
 #include "bundle/manifest.hh"
 #include "compare/comparison_report.hh"
 #include "serve/bundle_index.hh"
+#include "serve/json_members.hh"
 #include "serve/live_watch.hh"
 #include "serve/pages.hh"
 #include "serve/result_folder.hh"
@@ -27,6 +28,7 @@ using httplib::Response;
 constexpr std::size_t kThreads = 16;     // each holds one connection open
 constexpr int kMostWatchers = 8;         // so that lists and reports always have threads
 constexpr std::size_t kMostPath = 2048;  // longer than any path of a bundle
+constexpr std::size_t kMostComparedBytes = 16U << 20;  // of a document
 constexpr std::chrono::milliseconds kLookAgain{100};
 constexpr std::chrono::seconds kReadLimit{5};
 
@@ -154,10 +156,14 @@ class ResultServer::Impl {
   void list(Response& out) { out.set_content(index_.list().dump(), "application/json"); }
 
   // Throws UsageError unless the run at `path`, below the results, can be compared. It is looked up
-  // by the kernel, so that no link leads the comparison out of the results.
+  // by the kernel, so that no link leads the comparison out of the results, and parsed with a limit
+  // of depth: a comparison goes through the manifest by recursion.
   void require_run(const std::string& path) const {
-    if (!folder_.open(path + "/manifest.json") || !folder_.open(path + "/metrics.json"))
-      throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", path)};
+    for (const char* file : {"/manifest.json", "/metrics.json"}) {
+      const auto text = folder_.read(path + file, kMostComparedBytes);
+      if (!text || json_members(*text, {}).is_null())
+        throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", path)};
+    }
   }
 
   // The runs of one side; throws UsageError for what is no bundle here.

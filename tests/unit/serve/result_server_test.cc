@@ -209,6 +209,18 @@ TEST_CASE("a comparison does not follow the manifest of a series out of the resu
   }
 }
 
+TEST_CASE("a manifest nested beyond any stack is not compared, and the server goes on") {
+  constexpr std::size_t kDepth = 500'000;
+  const ServedResults served;
+  tl::test::make_run(served.path() / "run");
+  tl::test::make_run(served.path() / "deep");
+  std::ofstream{served.path() / "deep" / "manifest.json"}
+      << R"({"schema": "trafficlab.bundle/1", "host": )" << std::string(kDepth, '[')
+      << std::string(kDepth, ']') << "}";
+  CHECK(served.get("/api/compare?base=run&fresh=deep").status == 400);
+  CHECK(served.get("/api/bundles").status == 200);
+}
+
 TEST_CASE(
     "overlong and malformed requests, other methods and other hosts are refused, and the server "
     "goes on") {
