@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/errors.hh"
 #include "base/fd.hh"
 #include "base/sha256.hh"
@@ -57,6 +59,17 @@ void write_manifest(const fs::path& folder, json manifest) {
 }
 
 json read_manifest(const fs::path& folder) { return parse_manifest(folder, manifest_text(folder)); }
+
+fs::path run_of_series(const fs::path& series, const json& entry) {
+  const bool is_named =
+      entry.is_object() && entry.contains("bundle") && entry.at("bundle").is_string();
+  const fs::path inside{is_named ? entry.at("bundle").get<std::string>() : ""};
+  if (inside.empty() || inside.is_absolute() ||
+      std::find(inside.begin(), inside.end(), "..") != inside.end())
+    throw UsageError{fmt::format("read {}: the run '{}' is not inside the series",
+                                 (series / "manifest.json").native(), inside.native())};
+  return series / inside;
+}
 
 std::vector<std::string> verify_bundle(const fs::path& folder) {
   const std::string text = manifest_text(folder);

@@ -18,6 +18,12 @@ void write_manifest(const std::filesystem::path& folder, nlohmann::json manifest
 // newer schema.
 nlohmann::json read_manifest(const std::filesystem::path& folder);
 
+// Where the run is of which `entry`, one of "runs" in the manifest of `series`, tells. A manifest
+// may come from others: throws UsageError for a path that is not relative or has "..". Follows no
+// link and does not look whether the run is there.
+std::filesystem::path run_of_series(const std::filesystem::path& series,
+                                    const nlohmann::json& entry);
+
 // What is not as the manifest says, one line a file: changed, missing, or unlisted. Empty for a
 // bundle to which nothing has happened. Throws UsageError when this is no bundle.
 std::vector<std::string> verify_bundle(const std::filesystem::path& folder);

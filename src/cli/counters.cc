@@ -6,6 +6,7 @@
 #include "probe/counter_kernel.hh"
 #include "probe/counter_stream.hh"
 #include "probe/counters_agent.hh"
+#include "probe/ports.hh"
 
 namespace tl {
 namespace {
@@ -90,6 +91,7 @@ ExitCode command_counters(const Args& args) {
     throw UsageError{"counters port: which one? (-p 80)"};
   if (stream.kind != RowKind::port && !stream.ports.empty())
     throw UsageError{"counters: -p goes with port (trafficlab counters port -p 80)"};
+  stream.ports = distinct_ports(stream.ports);
   stream.interval = parse_duration(flags.interval, "interval");
   if (stream.interval < std::chrono::microseconds{100} || stream.interval > std::chrono::seconds{1})
     throw UsageError{"interval: from 100us to 1s"};

@@ -10,6 +10,7 @@
 #include "live/exporter_config.hh"
 #include "live/live_counters.hh"
 #include "probe/counter_kernel.hh"
+#include "probe/ports.hh"
 
 namespace tl {
 namespace {
@@ -45,7 +46,7 @@ live::ExporterConfig export_configuration(const ExportFlags& flags) {
     config.containers.push_back(
         {name, fmt::format("/proc/{}/ns/net", DockerApi{default_docker_host()}.pid_of(name))});
   config.counters = config.counters || flags.counters;
-  if (!flags.ports.empty()) config.ports = flags.ports;
+  if (!flags.ports.empty()) config.ports = distinct_ports(flags.ports);
   live::check_exporter_config(config);
   return config;
 }

@@ -42,7 +42,7 @@ void bind_influx(CLI::App& app, live::InfluxSettings& influx, std::string& versi
     return app.add_option(name, to, help)->needs(url)->group(kPublishing);
   };
   url->group(kPublishing);
-  add("--influx-version", version, "auto, 1, 2 or 3")->capture_default_str();
+  add("--influx-version", version, "auto (default), 1, 2 or 3");
   add("--influx-database", influx.target.database, "of 1 and 3");
   add("--influx-org", influx.target.org, "of 2");
   add("--influx-bucket", influx.target.bucket, "of 2");
@@ -70,10 +70,24 @@ void PublishOptions::check() {
     (void)live::grouping_path(push_.group);
   }
   if (influx_.target.url.empty()) return;
-  influx_.target.version = live::parse_influx_version(influx_version_);
-  live::apply_influx_environment(influx_.target, live::process_environment);
+  apply_environment();
+  if (!influx_version_.empty())
+    influx_.target.version = live::parse_influx_version(influx_version_);
   if (!token_file_.empty()) influx_.target.token = live::Secret::from_file(token_file_);
   live::check_influx_target(influx_.target);
+}
+
+void PublishOptions::apply_environment() {
+  live::InfluxTarget& target = influx_.target;
+  const std::map<std::string, const std::string*> options{{"INFLUXDB_VERSION", &influx_version_},
+                                                          {"INFLUXDB_ORG", &target.org},
+                                                          {"INFLUXDB_BUCKET", &target.bucket},
+                                                          {"INFLUXDB_DATABASE", &target.database}};
+  live::apply_influx_environment(target, [&](const std::string& name) {
+    const auto option = options.find(name);
+    const bool is_given = option != options.end() && !option->second->empty();
+    return is_given ? std::nullopt : live::process_environment(name);
+  });
 }
 
 bool PublishOptions::publish(const std::filesystem::path& bundle) const {

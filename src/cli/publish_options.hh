@@ -27,6 +27,8 @@ class PublishOptions {
   [[nodiscard]] bool publish(const std::filesystem::path& bundle) const;
 
  private:
+  // The variables of InfluxDB, where no option says otherwise.
+  void apply_environment();
   // Each experiment's runs as a group of their own.
   void push(const std::vector<live::RunSummary>& runs) const;
   void write(const std::vector<live::RunSummary>& runs) const;
@@ -35,7 +37,7 @@ class PublishOptions {
   std::vector<std::string> group_;
   std::string push_password_file_;
   live::InfluxSettings influx_;
-  std::string influx_version_ = "auto", token_file_;
+  std::string influx_version_, token_file_;
 };
 
 }  // namespace tl

@@ -73,8 +73,7 @@ ExitCode command_recompute(const Args& args) {
   } else {
     lines = recompute_tables(bundle);
     for (const nlohmann::json& run : manifest.at("runs"))
-      for (const std::string& line :
-           recompute(std::filesystem::path{bundle} / run.at("bundle").get<std::string>()))
+      for (const std::string& line : recompute(run_of_series(bundle, run)))
         lines.push_back(run.at("bundle").get<std::string>() + ": " + line);
   }
   return tell(bundle, lines, "every derived number comes out the same");

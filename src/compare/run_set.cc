@@ -58,10 +58,8 @@ template <class Wanted>
 RunSet runs_inside(const fs::path& series, const json& manifest, Wanted&& is_wanted) {
   RunSet runs;
   for (const json& run : manifest.at("runs"))
-    if (!run.value("is_warmup", false) && is_wanted(run)) {
-      const fs::path bundle = series / run.at("bundle").get<std::string>();
-      runs.push_back(read_run(bundle));
-    }
+    if (!run.value("is_warmup", false) && is_wanted(run))
+      runs.push_back(read_run(run_of_series(series, run)));
   return runs;
 }
 

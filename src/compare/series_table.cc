@@ -43,10 +43,8 @@ ListedSeries read_series(const fs::path& folder) {
   ListedSeries series{read_manifest(folder), {}};
   if (!series.manifest.contains("runs"))
     throw UsageError{fmt::format("{}: one run, not a series of runs", folder.native())};
-  for (const json& entry : series.manifest.at("runs")) {
-    const fs::path bundle = folder / entry.at("bundle").get<std::string>();
-    series.runs.push_back({entry, read_run(bundle)});
-  }
+  for (const json& entry : series.manifest.at("runs"))
+    series.runs.push_back({entry, read_run(run_of_series(folder, entry))});
   return series;
 }
 

@@ -4,6 +4,7 @@
 #include "base/units.hh"
 #include "live/config_file.hh"
 #include "live/secret.hh"
+#include "probe/ports.hh"
 
 namespace tl::live {
 ExporterConfig read_exporter_config(const std::filesystem::path& path) {
@@ -21,6 +22,9 @@ ExporterConfig read_exporter_config(const std::filesystem::path& path) {
     for (const auto& entry : map)
       config.containers.push_back({entry.first.as<std::string>(), entry.second.as<std::string>()});
   };
+  const Setting ports = [&](const YAML::Node& list) {
+    config.ports = distinct_ports(list.as<std::vector<std::uint16_t>>());
+  };
   file.read(
       {{"listen", [&](const YAML::Node& v) { parse_listen(v.as<std::string>(), server); }},
        {"destinations",
@@ -36,7 +40,7 @@ ExporterConfig read_exporter_config(const std::filesystem::path& path) {
         file.section({{"user", text_setting(server.user)}, {"password_file", password}})},
        {"namespaces", containers},
        {"counters", flag_setting(config.counters)},
-       {"ports", [&](const YAML::Node& v) { config.ports = v.as<std::vector<std::uint16_t>>(); }}});
+       {"ports", ports}});
   return config;
 }
 

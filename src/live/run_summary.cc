@@ -102,7 +102,7 @@ std::vector<RunSummary> read_run_summaries(const fs::path& bundle) {
   std::vector<RunSummary> runs;
   for (const json& run : manifest.at("runs")) {
     if (run.value("is_warmup", false)) continue;
-    const fs::path folder = bundle / run.at("bundle").get<std::string>();
+    const fs::path folder = run_of_series(bundle, run);
     runs.push_back(read_run(folder, read_manifest(folder)));
   }
   return runs;

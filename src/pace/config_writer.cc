@@ -66,8 +66,11 @@ std::string ConfigWriter::promtool_objection(const std::string& text) const {
   return result.status.ok() ? "" : last_line(result.err.empty() ? result.out : result.err);
 }
 
-void ConfigWriter::replace(const std::string& text) const {
-  Beside{file_, text}.take_place_of(file_);
+bool ConfigWriter::replace(const std::string& expected, const std::string& text) const {
+  Beside fresh{file_, text};
+  if (read() != expected) return false;
+  fresh.take_place_of(file_);
+  return true;
 }
 
 std::string ConfigWriter::reload_objection() {
@@ -84,10 +87,10 @@ ConfigWriter::Result ConfigWriter::apply(const std::string& expected, const std:
   if (text == expected) return Result::unchanged;
   reason_ = promtool_objection(text);
   if (!reason_.empty()) return Result::refused;
-  replace(text);
+  if (!replace(expected, text)) return Result::changed_by_others;
   reason_ = reload_objection();
   if (reason_.empty()) return Result::applied;
-  replace(expected);
+  if (!replace(text, expected)) return Result::changed_by_others;
   if (const std::string again = reload_objection(); !again.empty())
     reason_ += "; loading the old configuration again: " + again;
   return Result::refused;

@@ -19,14 +19,16 @@ class ConfigWriter {
 
   // Checks `text`, replaces the file (atomically, with its owner and mode) and has Prometheus load
   // it. When Prometheus refuses, the old text is written back and loaded. Does nothing for an equal
-  // text, and when somebody else has changed the file since `expected` was read from it.
+  // text. Whatever somebody else writes meanwhile stays: the file is read again at once before it
+  // is replaced, and before the old text comes back.
   enum class Result : std::uint8_t { applied, unchanged, changed_by_others, refused };
   Result apply(const std::string& expected, const std::string& text);
   [[nodiscard]] const std::string& reason() const { return reason_; }  // of the last refusal
 
  private:
   [[nodiscard]] std::string promtool_objection(const std::string& text) const;
-  void replace(const std::string& text) const;
+  // False, with the file as it is, when it does not hold `expected` any more.
+  [[nodiscard]] bool replace(const std::string& expected, const std::string& text) const;
   [[nodiscard]] std::string reload_objection();
 
   std::filesystem::path file_;

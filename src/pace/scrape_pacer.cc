@@ -44,7 +44,7 @@ void ScrapePacer::act(std::int64_t now_ns) {
   } else if (result == ConfigWriter::Result::refused) {
     outcome = "refused, the old configuration stays: " + writer_.reason();
   } else if (result == ConfigWriter::Result::changed_by_others) {
-    outcome = "not written: the file has just been changed by somebody else";
+    outcome = "not in force: the file has just been changed by somebody else";
   }
   for (const Change& change : changes) {
     say_(fmt::format("job {}: scrape_interval {} -> {} ({})", change.job,

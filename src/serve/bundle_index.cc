@@ -39,16 +39,28 @@ std::string describe_traffic(const Experiment& e) {
   return text;
 }
 
+// A member that is text, or "": what bundles hold may have any type.
+std::string text_in(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 // The first value of the metric `name`; null when the bundle has none.
-json metric_of(const json& metrics, const std::string& name) {
-  if (!metrics.is_object()) return nullptr;
-  for (const json& metric : metrics.value("metrics", json::array()))
-    if (metric.value("name", "") == name) return metric.value("value", json{});
+json metric_of(const json& document, const std::string& name) {
+  if (!document.is_object() || !document.contains("metrics")) return nullptr;
+  for (const json& metric : document.at("metrics"))
+    if (text_in(metric, "name") == name)
+      return metric.contains("value") && metric.at("value").is_number() ? metric.at("value")
+                                                                        : json{};
   return nullptr;
 }
 
+json unreadable_row(const std::string& name, const std::string& why) {
+  return {{"name", name}, {"state", "finished"}, {"verdict", "inconclusive"}, {"reason", why}};
+}
+
 // Calls work(0 … count − 1) from as many threads as there are CPUs: a first look at many bundles is
-// all parsing.
+// all parsing. `work` must not throw: nothing above a helper would catch it.
 void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
   constexpr std::size_t kFewest = 32;  // below this a thread costs more than it saves
   std::atomic<std::size_t> next = 0;
@@ -79,14 +91,12 @@ json BundleIndex::read_row(const std::string& name) const {
   json row = {{"name", name}, {"state", "finished"}, {"verdict", "inconclusive"}};
   const auto text = folder_.read(name + "/manifest.json", kMostDocumentBytes);
   const json manifest = text ? json_members(*text, kManifestMembers) : json{};
-  if (!manifest.is_object() || manifest.value("schema", "") != kBundleSchema) {
-    row["reason"] = "manifest.json is not one of this trafficlab";
-    return row;
-  }
+  if (text_in(manifest, "schema") != kBundleSchema)
+    return unreadable_row(name, "manifest.json is not one of this trafficlab");
   try {
     const json& outcome = manifest.at("outcome");
-    row["verdict"] = outcome.at("verdict");
-    row["reason"] = outcome.at("reason").is_string() ? outcome.at("reason") : json("");
+    row["verdict"] = outcome.at("verdict").get<std::string>();
+    row["reason"] = text_in(outcome, "reason");
     row["started"] = manifest.value("started", "");
     row["engine"] = manifest.value("engine", json::object()).value("name", "");
     row["traffic"] = traffic_of(manifest.at("experiment").get<std::string>());
@@ -125,8 +135,15 @@ json BundleIndex::list() {
   known_ = std::move(now);
   std::vector<std::pair<const std::string, Known>*> entries;
   for (auto& entry : known_) entries.push_back(&entry);
-  in_parallel(entries.size(),
-              [&](std::size_t i) { refresh(entries[i]->first, entries[i]->second); });
+  in_parallel(entries.size(), [&](std::size_t i) {
+    auto& [name, known] = *entries[i];
+    try {
+      refresh(name, known);
+    } catch (const std::exception& e) {
+      known = {};
+      known.row = unreadable_row(name, e.what());
+    }
+  });
   json rows = json::array();
   for (const auto& [name, known] : known_)
     if (!known.row.is_null()) rows.push_back(known.row);

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/errors.hh"
 
 namespace tl {
 namespace {
@@ -16,12 +21,18 @@ std::string event(const char* type, const json& data) {
   return fmt::format("event: {}\ndata: {}\n\n", type, data.dump());
 }
 
-// Drops the first `count` values of every array.
-json without_first(json services, std::size_t count) {
-  for (json& service : services)
-    for (json& values : service)
-      values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count));
-  return services;
+// By service, by column: a value a bucket.
+using Services = std::map<std::string, std::map<std::string, std::vector<std::uint64_t>>>;
+
+// Drops the first values of every column, of which each has `buckets`, and leaves `kept`.
+void keep_last(Services& services, std::size_t buckets, std::size_t kept) {
+  for (auto& [service, columns] : services)
+    for (auto& [column, values] : columns) {
+      if (values.size() != buckets)
+        throw UsageError{fmt::format("live message: {}: {} has {} values of {}", service, column,
+                                     values.size(), buckets)};
+      values.erase(values.begin(), values.end() - static_cast<std::ptrdiff_t>(kept));
+    }
 }
 
 }  // namespace
@@ -42,16 +53,19 @@ std::string LiveWatch::next() {
       json::parse(folder_.read(path, kMostMessageBytes).value_or(""), nullptr, false);
   if (!message.is_object()) return "";
   modified_ns_ = file->modified_ns;
-  const json window = message.value("window", json{});
-  if (!window.is_object() || window.at("services").empty()) return "";
-  const auto first = window.at("first").get<std::uint64_t>();
-  const std::size_t count = window.at("services").front().at("rx_bytes").size();
+  const auto window = message.find("window");
+  if (window == message.end() || !window->is_object()) return "";
+  auto services = window->at("services").get<Services>();
+  if (services.empty()) return "";
+  const auto first = window->at("first").get<std::uint64_t>();
+  const std::size_t count = services.begin()->second.at("rx_bytes").size();
   const std::uint64_t from = std::max(first, next_epoch_);
   if (from >= first + count) return "";
+  keep_last(services, count, first + count - from);
   next_epoch_ = first + count;
-  return event("rates", {{"interval_ns", message.at("interval_ns")},
+  return event("rates", {{"interval_ns", message.at("interval_ns").get<std::int64_t>()},
                          {"first", from},
-                         {"services", without_first(window.at("services"), from - first)}});
+                         {"services", services}});
 }
 
 }  // namespace tl

@@ -19,6 +19,7 @@ class LiveWatch {
   // What is new since the last call as the text of events; empty when nothing is. "rates" carries
   // {"interval_ns", "first": epoch of the first bucket, "services": {NAME: {"rx_bytes": […],
   // "tx_bytes": […]}}}, each bucket once; "end" carries {"bundle": NAME or null} and is the last.
+  // Throws a std::exception for a message that no counters agent writes.
   [[nodiscard]] std::string next();
   [[nodiscard]] bool has_ended() const { return has_ended_; }
 

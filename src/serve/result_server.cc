@@ -11,8 +11,10 @@
 #include <thread>
 
 #include "base/errors.hh"
+#include "bundle/manifest.hh"
 #include "compare/comparison_report.hh"
 #include "serve/bundle_index.hh"
+#include "serve/json_members.hh"
 #include "serve/live_watch.hh"
 #include "serve/pages.hh"
 #include "serve/result_folder.hh"
@@ -26,6 +28,7 @@ using httplib::Response;
 constexpr std::size_t kThreads = 16;     // each holds one connection open
 constexpr int kMostWatchers = 8;         // so that lists and reports always have threads
 constexpr std::size_t kMostPath = 2048;  // longer than any path of a bundle
+constexpr std::size_t kMostComparedBytes = 16U << 20;  // of a document
 constexpr std::chrono::milliseconds kLookAgain{100};
 constexpr std::chrono::seconds kReadLimit{5};
 
@@ -152,15 +155,28 @@ class ResultServer::Impl {
 
   void list(Response& out) { out.set_content(index_.list().dump(), "application/json"); }
 
+  // Throws UsageError unless the run at `path`, below the results, can be compared. It is looked up
+  // by the kernel, so that no link leads the comparison out of the results, and parsed with a limit
+  // of depth: a comparison goes through the manifest by recursion.
+  void require_run(const std::string& path) const {
+    for (const char* file : {"/manifest.json", "/metrics.json"}) {
+      const auto text = folder_.read(path + file, kMostComparedBytes);
+      if (!text || json_members(*text, {}).is_null())
+        throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", path)};
+    }
+  }
+
   // The runs of one side; throws UsageError for what is no bundle here.
   RunSet runs_of(const Request& in, const char* side) const {
     std::vector<std::filesystem::path> paths;
     for (std::size_t i = 0; i < in.get_param_value_count(side); ++i) {
       const std::string name = in.get_param_value(side, i);
-      // Looked up by the kernel first, so that no link leads the comparison out of the results.
-      if (!ResultFolder::is_name(name) || !folder_.open(name + "/manifest.json") ||
-          !folder_.open(name + "/metrics.json"))
+      if (!ResultFolder::is_name(name))
         throw UsageError{fmt::format("compare: '{}' is no bundle with metrics here", name)};
+      require_run(name);
+      const nlohmann::json manifest = read_manifest(folder_.path() / name);
+      if (manifest.contains("runs"))
+        for (const nlohmann::json& run : manifest.at("runs")) require_run(run_of_series(name, run));
       paths.push_back(folder_.path() / name);
     }
     if (paths.empty()) throw UsageError{fmt::format("compare: no run as {}=NAME", side)};
@@ -212,11 +228,21 @@ class ResultServer::Impl {
         [this](bool) { --watchers_; });
   }
 
+  // What is new; nullopt for a message that cannot be read. The library catches nothing that a
+  // content provider throws.
+  static std::optional<std::string> next_events(LiveWatch& live) {
+    try {
+      return live.next();
+    } catch (const std::exception&) {
+      return std::nullopt;
+    }
+  }
+
   // Waits for something new and sends it. False ends the connection.
   bool send_events(LiveWatch& live, httplib::DataSink& to) {
-    const std::string events = live.next();
-    if (!events.empty() && !to.write(events.data(), events.size())) return false;
-    if (live.has_ended()) {
+    const std::optional<std::string> events = next_events(live);
+    if (events && !events->empty() && !to.write(events->data(), events->size())) return false;
+    if (!events || live.has_ended()) {
       to.done();
       return true;
     }

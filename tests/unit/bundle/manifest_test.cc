@@ -47,4 +47,17 @@ TEST_CASE("a folder without a manifest, and one of a newer schema, are refused")
   CHECK_THROWS_WITH_AS((void)read_manifest(folder.path()),
                        doctest::Contains("is newer than this trafficlab"), UsageError);
 }
+
+TEST_CASE("a run of a series is inside the series") {
+  CHECK(run_of_series("s", {{"bundle", "runs/a..b"}}) == fs::path{"s/runs/a..b"});
+  for (const nlohmann::json& entry :
+       {nlohmann::json{{"bundle", "/etc"}}, nlohmann::json{{"bundle", "../a"}},
+        nlohmann::json{{"bundle", "runs/../../a"}}, nlohmann::json{{"bundle", ".."}},
+        nlohmann::json{{"bundle", ""}}, nlohmann::json{{"bundle", 1}}, nlohmann::json::object(),
+        nlohmann::json{}}) {
+    CAPTURE(entry.dump());
+    CHECK_THROWS_WITH_AS((void)run_of_series("s", entry),
+                         doctest::Contains("read s/manifest.json: the run '"), UsageError);
+  }
+}
 }  // namespace tl::bundle_manifest_test

@@ -4,6 +4,7 @@
 
 #include "base/errors.hh"
 #include "bundle/manifest.hh"
+#include "compare/run_set.hh"
 #include "support/made_runs.hh"
 #include "support/temporary.hh"
 
@@ -56,5 +57,21 @@ TEST_CASE("one run has no table of a series") {
   const TemporaryFolder folder;
   make_run(folder.path() / "run");
   CHECK_THROWS_AS((void)series_tables(folder.path() / "run"), UsageError);
+}
+
+TEST_CASE("a series whose manifest names a run elsewhere is refused") {
+  const TemporaryFolder folder;
+  const auto elsewhere = make_run(folder.path() / "elsewhere");
+  for (const std::string& named : {elsewhere.native(), std::string{"../elsewhere"}}) {
+    CAPTURE(named);
+    const auto series = folder.path() / "series";
+    std::filesystem::create_directories(series);
+    const json run{{"bundle", named}, {"arm", "a"}, {"is_warmup", false}};
+    write_manifest(series, {{"schema", kBundleSchema}, {"runs", json::array({run})}});
+    const auto refusal = doctest::Contains("' is not inside the series");
+    CHECK_THROWS_WITH_AS((void)series_tables(series), refusal, UsageError);
+    CHECK_THROWS_WITH_AS((void)read_runs({series}), refusal, UsageError);
+    CHECK_THROWS_WITH_AS((void)read_arm(series, "a"), refusal, UsageError);
+  }
 }
 }  // namespace tl::compare_series_table_test

@@ -90,6 +90,17 @@ TEST_CASE("of a series every run is published but the warm-ups") {
   CHECK(summaries[1].run_id == "two");
 }
 
+TEST_CASE("a run outside of its series is not published") {
+  const TemporaryFolder folder;
+  write_run(folder.path() / "other", "other", "pass", 1e9);
+  std::filesystem::create_directories(folder.path() / "series");
+  write_manifest(folder.path() / "series", {{"schema", kBundleSchema},
+                                            {"runs", json::array({json{{"bundle", "../other"}}})}});
+  CHECK_THROWS_WITH_AS((void)read_run_summaries(folder.path() / "series"),
+                       doctest::Contains("the run '../other' is not inside the series"),
+                       UsageError);
+}
+
 TEST_CASE("a run that failed early is published with its outcome alone") {
   const TemporaryFolder folder;
   write_run(folder.path(), "abc123", "fail", 1e9);

@@ -75,4 +75,25 @@ TEST_CASE("a message that is not one is not shown") {
   std::ofstream{run.folder / "control" / "live.json"} << "{\"window\": null}";
   CHECK(watch.next() == "");
 }
+
+TEST_CASE("a window of other types, or with columns of different lengths, is refused") {
+  MadeRun run;
+  const tl::ResultFolder folder{run.results.path()};
+  tl::LiveWatch watch{folder, "run.partial"};
+  run.post(1, {1, 2, 3});
+  CHECK(watch.next() != "");
+  for (const char* window :
+       {R"({"services": {"a": 1}})", R"({"services": [1]})", R"({"first": 2})",
+        R"({"first": "2", "services": {"a": {"rx_bytes": [1, 2, 3]}}})",
+        R"({"first": 2, "services": {"a": {"rx_bytes": [[1], [2], [3]]}}})",
+        R"({"first": 2, "services": {"a": {"rx_bytes": [1, 2, 3], "tx_bytes": []}}})"}) {
+    CAPTURE(window);
+    const fs::path file = run.folder / "control" / "live.json";
+    std::ofstream{file} << "{\"interval_ns\": 1, \"window\": " << window << "}";
+    fs::last_write_time(file, fs::file_time_type{std::chrono::seconds{++run.seconds}});
+    CHECK_THROWS_AS((void)watch.next(), std::exception);
+  }
+  run.post(2, {2, 3, 4});
+  CHECK(data_of(watch.next()).at("first") == 4);
+}
 }  // namespace tl::serve_live_watch_test

@@ -14,6 +14,7 @@
 #include "base/fd.hh"
 #include "base/http.hh"
 #include "support/made_bundle.hh"
+#include "support/made_runs.hh"
 #include "support/temporary.hh"
 
 namespace tl::serve_result_server_test {
@@ -96,6 +97,42 @@ TEST_CASE(
   CHECK(rows[2].at("state") == "finished");
 }
 
+TEST_CASE("a bundle whose documents have other types does not keep the others from the list") {
+  const ServedResults served;
+  constexpr int kGood = 40;  // enough for several threads
+  for (int i = 0; i < kGood; ++i) make_bundle(served.path() / fmt::format("run-{}", i));
+  make_bundle(served.path() / "metrics");
+  std::ofstream{served.path() / "metrics" / "metrics.json"} << R"({"metrics": [1, {"name": 1}]})";
+  const std::vector<std::string> manifests{
+      R"({"schema": 1})", R"({"schema": "trafficlab.bundle/1", "outcome": 1})",
+      R"({"schema": "trafficlab.bundle/1", "outcome": {"verdict": 1, "reason": 1}})", "[]"};
+  for (std::size_t i = 0; i < manifests.size(); ++i) {
+    const fs::path folder = served.path() / fmt::format("bad-{}", i);
+    fs::create_directories(folder);
+    std::ofstream{folder / "manifest.json"} << manifests[i];
+  }
+  const json rows = json::parse(served.get("/api/bundles").body);
+  REQUIRE(rows.size() == kGood + 1 + manifests.size());
+  for (const json& row : rows) {
+    CAPTURE(row.dump());
+    const bool is_bad = row.at("name").get<std::string>().starts_with("bad");
+    CHECK(row.at("verdict") == (is_bad ? "inconclusive" : "pass"));
+    CHECK(row.at("reason").get<std::string>().empty() != is_bad);
+    CHECK((row.value("goodput_bps", json{}).is_null()) == (is_bad || row.at("name") == "metrics"));
+  }
+}
+
+TEST_CASE("a live message of other types ends the stream, and the server goes on") {
+  const ServedResults served;
+  const fs::path control = served.path() / "x.partial" / "control";
+  fs::create_directories(control);
+  std::ofstream{control / "live.json"} << R"({"interval_ns":1,"window":{"services":{"a":1}}})";
+  const std::string answer = served.raw(request_of("/api/live/x.partial"));
+  CHECK(status_of(answer) == 200);
+  CHECK(answer.ends_with("\r\n\r\n0\r\n\r\n"));
+  CHECK(served.get("/api/bundles").status == 200);
+}
+
 TEST_CASE("the list follows what happens to bundles") {
   const ServedResults served;
   make_bundle(served.path() / "run");
@@ -146,6 +183,42 @@ TEST_CASE("dots, links, encoded slashes and NUL do not leave the results") {
     CHECK(status_of(answer) == 404);
     CHECK(answer.find("root:") == std::string::npos);
   }
+}
+
+TEST_CASE("a comparison does not follow the manifest of a series out of the results") {
+  const tl::test::TemporaryFolder elsewhere;
+  tl::test::make_run(elsewhere.path() / "secret");
+  const ServedResults served;
+  tl::test::make_run(served.path() / "run");
+  const fs::path series = served.path() / "series";
+  tl::test::make_run(series / "inner");
+  fs::create_directory_symlink(elsewhere.path(), series / "door");
+  std::ofstream{series / "metrics.json"} << "{}";
+  const auto compare_with = [&](const std::string& bundle) {
+    std::ofstream{series / "manifest.json"} << json{
+        {"schema", "trafficlab.bundle/1"}, {"runs", json::array({json{{"bundle", bundle}}})}};
+    return served.get("/api/compare?base=run&fresh=series");
+  };
+  CHECK(compare_with("inner").status == 200);
+  for (const std::string& bundle : {(elsewhere.path() / "secret").native(), std::string{"../run"},
+                                    std::string{"door/secret"}}) {
+    const tl::HttpResponse answer = compare_with(bundle);
+    CAPTURE(answer.body);
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find('\n') == answer.body.size() - 1);
+  }
+}
+
+TEST_CASE("a manifest nested beyond any stack is not compared, and the server goes on") {
+  constexpr std::size_t kDepth = 500'000;
+  const ServedResults served;
+  tl::test::make_run(served.path() / "run");
+  tl::test::make_run(served.path() / "deep");
+  std::ofstream{served.path() / "deep" / "manifest.json"}
+      << R"({"schema": "trafficlab.bundle/1", "host": )" << std::string(kDepth, '[')
+      << std::string(kDepth, ']') << "}";
+  CHECK(served.get("/api/compare?base=run&fresh=deep").status == 400);
+  CHECK(served.get("/api/bundles").status == 200);
 }
 
 TEST_CASE(
