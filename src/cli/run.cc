@@ -97,8 +97,9 @@ ExitCode command_run(const Args& args) {
       app.add_option_function<std::string>(std::string{setting.flag}, take,
                                            std::string{setting.help});
   }
-  app.add_option("--compose", flags.compose, "the lab");
-  app.add_option("--results", flags.results, "the folder where bundles land");
+  // The last one counts: run_traffic_analysis.sh gives both, and hands on those of its caller.
+  app.add_option("--compose", flags.compose, "the lab")->take_last();
+  app.add_option("--results", flags.results, "the folder where bundles land")->take_last();
   app.add_option("--repeat", flags.repeat, "so many runs, of a matrix of each combination")
       ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
   app.add_option("--warmup", flags.warmups,

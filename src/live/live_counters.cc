@@ -56,7 +56,7 @@ LiveCounters::LiveCounters(std::vector<CountedNamespace> namespaces,
                            std::vector<std::uint16_t> ports)
     : points_{open_points(std::move(namespaces))},
       session_{std::make_unique<CounterSession>(layout_of(points_, std::move(ports)))} {
-  for (CounterPoint& point : points_) name_devices(point, session_->kernel());
+  for (CounterPoint& point : points_) name_devices(point, session_->kernel(), LoopbackPorts::counted);
   session_->start();
 }
 

@@ -42,12 +42,13 @@ CounterPoint open_point(std::string service, NetNs netns) {
   return point;
 }
 
-void name_devices(CounterPoint& point, CounterKernel& kernel) {
+void name_devices(CounterPoint& point, CounterKernel& kernel, LoopbackPorts loopback) {
   const std::uint64_t inode = point.netns.inode();
   for (const Link& link : point.devices_before) {
     const NamedDevice named = point.netns.run([&] {
-      return kernel.name_device(device_key(inode, link.ifindex), link.type,
-                                link.type != ARPHRD_LOOPBACK);
+      const bool counts_ports =
+          link.type != ARPHRD_LOOPBACK || loopback == LoopbackPorts::counted;
+      return kernel.name_device(device_key(inode, link.ifindex), link.type, counts_ports);
     });
     point.series.push_back(named.series);
     point.is_tapped.push_back(named.is_tapped);

@@ -24,7 +24,10 @@ struct CounterPoint {
 
 // A point for a namespace; its devices get series in `kernel`.
 CounterPoint open_point(std::string service, NetNs netns);
-void name_devices(CounterPoint& point, CounterKernel& kernel);
+// `loopback`: whether what a namespace says to itself counts in port series, too. A lab's services
+// are asked what they say to each other, everybody else what passes a port.
+enum class LoopbackPorts : bool { ignored, counted };
+void name_devices(CounterPoint& point, CounterKernel& kernel, LoopbackPorts loopback);
 
 // The statistics of all devices of all points.
 std::vector<LinkStatistics> statistics_of(const std::vector<CounterPoint>& points);

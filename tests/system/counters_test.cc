@@ -22,6 +22,7 @@
 #include "support/busy_cpus.hh"
 #include "support/counters_process.hh"
 #include "support/counting.hh"
+#include "support/datagrams.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
 #include "support/veth_pair.hh"
@@ -253,6 +254,21 @@ TEST_CASE("T77 two ports, local and remote side, and the packets of neither") {
   CHECK(sums.series.at("9001,remote").tx_packets == 5);
   CHECK(sums.series.at("9001,local").rx_packets == 5);
   CHECK(sums.series.at("unparsed,any").rx_packets == 0);
+}
+
+TEST_CASE("a port counts on the loopback device, too, as its total does") {
+  const VethPair pair;
+  for (const Argv& more : {Argv{}, Argv{"-i", "lo"}}) {
+    Argv args{"port", "-p", "9000"};
+    args.insert(args.end(), more.begin(), more.end());
+    Counters counters{args, &pair.left};
+    UdpSource source{pair.left};
+    source.send("127.0.0.1", kWantedPort, 100, 20);
+    CHECK(counters.end().ok());
+    const Sums sums = sums_of(counters.file());
+    CHECK(sums.series.at("9000,remote").tx_packets == 20);
+    CHECK(sums.series.at("9000,local").rx_packets == 20);
+  }
 }
 
 TEST_CASE("T76 the highest port counts as itself, and not as its neighbour") {
