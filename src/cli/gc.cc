@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "run/clean.hh"
 
@@ -21,8 +22,7 @@ ExitCode command_gc(const Args& args) {
         nlohmann::json{{"removed", cleaned.removed}, {"problems", cleaned.problems}}.dump(1));
   } else {
     for (const std::string& line : cleaned.removed) fmt::print("removed {}\n", line);
-    for (const std::string& line : cleaned.problems)
-      fmt::print(stderr, "trafficlab: gc: {}\n", line);
+    for (const std::string& line : cleaned.problems) print_message("trafficlab: gc: {}\n", line);
   }
   return cleaned.problems.empty() ? ExitCode::pass : ExitCode::machine;
 }

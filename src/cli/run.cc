@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "cli/publish_options.hh"
 #include "compare/series_table.hh"
@@ -116,7 +117,7 @@ ExitCode command_run(const Args& args) {
   StopSignals stop;
   Progress progress{stderr};
   const RunReport report = execute(flags, resolve(flags, iperf_options), args, stop, progress);
-  fmt::print(stderr, "{}", report.summary);
+  print_message("{}", report.summary);
   if (flags.as_json)
     fmt::print(
         "{}\n",

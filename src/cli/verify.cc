@@ -4,6 +4,7 @@
 
 #include "analysis/findings.hh"
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "bundle/manifest.hh"
 #include "cli/command.hh"
 #include "compare/series_table.hh"
@@ -42,7 +43,7 @@ std::vector<std::string> recompute_tables(const std::filesystem::path& series) {
 
 ExitCode tell(const std::string& bundle, const std::vector<std::string>& lines, const char* good) {
   for (const std::string& line : lines) fmt::print("{}\n", line);
-  if (lines.empty()) fmt::print(stderr, "{}: {}\n", bundle, good);
+  if (lines.empty()) print_message("{}: {}\n", bundle, good);
   return lines.empty() ? ExitCode::pass : ExitCode::check_failed;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <random>
 
@@ -47,6 +48,16 @@ struct BackgroundRun {
   std::optional<Child> child;
 };
 
+// Reads the pipe until that was said in it.
+void wait_for(int pipe, const std::string& text) {
+  std::string said;
+  for (std::array<char, 4096> some{}; said.find(text) == std::string::npos;) {
+    const ssize_t size = ::read(pipe, some.data(), some.size());
+    REQUIRE(size > 0);
+    said.append(some.data(), static_cast<std::size_t>(size));
+  }
+}
+
 std::string last_error_line(const LabRun& run) {
   std::string text = run.err;
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -74,6 +85,32 @@ TEST_CASE(
       CHECK(outcome.at("verdict") == "inconclusive");
       CHECK(outcome.at("reason").get<std::string>().starts_with("interrupted"));
     }
+  }
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("failure: a run whose stderr has lost its reader goes on to its end, on a clean host") {
+  const auto before = inventory();
+  for (const int stopped_by : {0, SIGTERM}) {
+    CAPTURE(stopped_by);
+    const TemporaryFolder folder;
+    auto [read_end, write_end] = make_pipe();
+    const UniqueFd output = open_fd(folder.path() / "stdout", O_RDWR | O_CREAT);
+    ChildOptions options;
+    options.stdout_fd = output.get();
+    options.stderr_fd = write_end.get();
+    Child run{lab_argv(folder.path() / "results", {"--engine", "netns", "--duration", "2"}),
+              options};
+    write_end = UniqueFd{};
+    wait_for(read_end.get(), "] traffic");
+    read_end = UniqueFd{};
+    if (stopped_by != 0) run.signal(stopped_by);
+    const auto status = run.wait(30s);
+    REQUIRE(status.has_value());
+    CHECK(status->signal == 0);
+    CHECK(status->code == (stopped_by == 0 ? 0 : kInterrupted));
+    const std::filesystem::path bundle = read_value(folder.path() / "stdout");
+    CHECK(read_json(bundle / "manifest.json").at("outcome").at("exit_code") == status->code);
   }
   CHECK(added(before, inventory()) == std::vector<std::string>{});
 }
