@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 
+#include "base/dump_json.hh"
 #include "base/fd.hh"
 #include "base/messages.hh"
 #include "cli/command.hh"
@@ -119,9 +120,8 @@ ExitCode command_run(const Args& args) {
   const RunReport report = execute(flags, resolve(flags, iperf_options), args, stop, progress);
   print_message("{}", report.summary);
   if (flags.as_json)
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"bundle", report.bundle.native()}, {"outcome", report.outcome}}.dump(1));
+    fmt::print("{}\n",
+               dump_json({{"bundle", report.bundle.native()}, {"outcome", report.outcome}}, 1));
   else
     fmt::print("{}\n", report.bundle.native());
   if (report.outcome.exit_code == ExitCode::interrupted) return ExitCode::interrupted;

@@ -172,6 +172,16 @@ TEST_CASE("failure: a wrong filter or iperf option ends with 2 and leaves a bund
   CHECK(option.manifest.at("outcome").at("phase") == "preflight");
 }
 
+TEST_CASE("failure: an argument that is not UTF-8 is no failure") {
+  const TemporaryFolder folder;
+  const LabRun run = run_lab(
+      folder.path(), {"--engine", "netns", "--duration", "1", "--", "--title", "M\xfcller"});
+  CHECK_MESSAGE(run.status.ok(), run.err);
+  REQUIRE_FALSE(run.manifest.is_null());
+  CHECK(run.manifest.at("argv").back() == "M\uFFFDller");
+  CHECK(run_trafficlab({"verify", run.bundle.native()}).status.ok());
+}
+
 TEST_CASE("failure: a results folder that cannot be written ends with 4 and names it") {
   const TemporaryFolder folder;
   write_file_atomic(folder.path() / "file", "");
