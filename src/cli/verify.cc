@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/findings.hh"
+#include "base/errors.hh"
 #include "base/fd.hh"
 #include "base/messages.hh"
 #include "bundle/manifest.hh"
@@ -12,12 +13,23 @@
 namespace tl {
 namespace {
 
+// When the traffic was, as the run's manifest says. That of a run that was killed does not.
+TrafficWindow traffic_window_of(const std::filesystem::path& bundle) {
+  const nlohmann::json manifest = read_manifest(bundle);
+  try {
+    const nlohmann::json& window = manifest.at("traffic_window");
+    return {window.at("start_ns").get<std::int64_t>(), window.at("end_ns").get<std::int64_t>()};
+  } catch (const nlohmann::json::exception&) {
+    throw MeasurementError{
+        fmt::format("recompute {}: its manifest has no traffic_window (the run did not come to "
+                    "its end)",
+                    bundle.native())};
+  }
+}
+
 // The derived documents that are not what the evidence gives now, one line each.
 std::vector<std::string> recompute(const std::filesystem::path& bundle) {
-  const nlohmann::json window = read_manifest(bundle).value("traffic_window", nlohmann::json());
-  const TrafficWindow traffic{window.value("start_ns", std::int64_t{0}),
-                              window.value("end_ns", std::int64_t{0})};
-  const Findings findings = find(bundle, traffic);
+  const Findings findings = find(bundle, traffic_window_of(bundle));
   std::map<std::string, std::string> documents = findings.files;
   documents["summary.json"] = summary_text(findings);
   std::vector<std::string> lines;
