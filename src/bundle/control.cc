@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "base/dump_json.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
 
@@ -16,7 +17,7 @@ Control::Control(const std::filesystem::path& run_folder) : folder_{run_folder /
 }
 
 void Control::post(const std::string& name, const nlohmann::json& message) const {
-  write_file_atomic(folder_ / (name + ".json"), message.dump(1) + "\n");
+  write_file_atomic(folder_ / (name + ".json"), dump_json(message, 1) + "\n");
 }
 
 std::optional<nlohmann::json> Control::read(const std::string& name) const {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/dump_json.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
 
@@ -68,7 +69,7 @@ IperfResult parse_iperf(std::string_view text) {
   if (version.is_string()) result.version = version.get<std::string>();
   const json& reported = member(result.document, "error");
   if (!reported.is_null()) {
-    result.error = reported.is_string() ? reported.get<std::string>() : reported.dump();
+    result.error = reported.is_string() ? reported.get<std::string>() : dump_json(reported);
     return result;
   }
   const json& end = member(result.document, "end");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/dump_json.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
 #include "base/sha256.hh"
@@ -27,7 +28,7 @@ json checksums(const fs::path& folder) {
   return files;
 }
 
-std::string text_of(const json& manifest) { return manifest.dump(1) + "\n"; }
+std::string text_of(const json& manifest) { return dump_json(manifest, 1) + "\n"; }
 
 std::string own_hash(json manifest) {
   manifest[kOwnHash] = "";

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "cli/verdict.hh"
 #include "compare/comparison_report.hh"
@@ -100,7 +101,7 @@ ExitCode command_ab(const Args& args) {
   StopSignals stop;
   Progress progress{stderr};
   const RunReport report = run_series(std::move(request), stop, progress);
-  fmt::print(stderr, "{}bundle: {}\n", report.summary, report.bundle.native());
+  print_message("{}bundle: {}\n", report.summary, report.bundle.native());
   if (!comparison) return report.outcome.exit_code;
   if (flags.as_json)
     fmt::print("{}\n", comparison_json(*comparison).dump(1));

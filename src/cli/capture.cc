@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/messages.hh"
 #include "base/privileges.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
@@ -53,8 +54,8 @@ ExitCode capture_until_told(const CaptureOrder& order, const NetNs& netns) {
   if (!order.keeps_privileges) drop_privileges_to_owner(folder_of(order.capture.file));
   capture.arm();
   const std::string& device = order.capture.device;
-  fmt::print(stderr, "armed: {} → {}{}\n", device, order.capture.file.native(),
-             order.duration ? "" : " (Ctrl-C ends it)");
+  print_message("armed: {} → {}{}\n", device, order.capture.file.native(),
+                order.duration ? "" : " (Ctrl-C ends it)");
   std::atomic<bool> ending = false;
   std::atomic<bool> has_ended = false;
   nlohmann::json account;
@@ -75,7 +76,7 @@ ExitCode capture_until_told(const CaptureOrder& order, const NetNs& netns) {
   ending = true;
   thread.join();
   if (failure) std::rethrow_exception(failure);
-  fmt::print(stderr, "{}\n", describe(account));
+  print_message("{}\n", describe(account));
   if (order.prints_json) fmt::print("{}\n", account.dump(1));
   return account.at("outcome") == "ok" ? ExitCode::pass : ExitCode::inconclusive;
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/messages.hh"
 #include "base/signals.hh"
 #include "base/version.hh"
 #include "cli/command.hh"
@@ -94,9 +95,9 @@ ExitCode command_export(const Args& args) {
   const live::MetricsServer server{registry, config.server};
   const live::PingRounds pings{registry, config.pings};
   const bool is_ipv6 = config.server.address.find(':') != std::string::npos;
-  fmt::print(stderr, "trafficlab export: {}://{}{}{}:{}/metrics\n",
-             config.server.certificate_file.empty() ? "http" : "https", is_ipv6 ? "[" : "",
-             config.server.address, is_ipv6 ? "]" : "", server.port());
+  print_message("trafficlab export: {}://{}{}{}:{}/metrics\n",
+                config.server.certificate_file.empty() ? "http" : "https", is_ipv6 ? "[" : "",
+                config.server.address, is_ipv6 ? "]" : "", server.port());
   while (!stop.wait(Deadline{std::chrono::hours{1}})) {
   }
   return ExitCode::pass;

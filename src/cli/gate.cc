@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "cli/verdict.hh"
 #include "compare/gate_report.hh"
@@ -63,7 +64,7 @@ ExitCode command_gate(const Args& args) {
   if (!flags.markdown.empty()) append(flags.markdown, gate_markdown(report));
   if (!flags.no_evidence)
     for (const Slice& slice : write_evidence(report, flags.evidence))
-      fmt::print(stderr, "evidence: {} ({} packets)\n", slice.file.native(), slice.packets);
+      print_message("evidence: {} ({} packets)\n", slice.file.native(), slice.packets);
   return exit_code_of(report.verdict);
 }
 

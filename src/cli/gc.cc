@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/dump_json.hh"
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "run/clean.hh"
 
@@ -16,13 +18,11 @@ ExitCode command_gc(const Args& args) {
   if (const auto done = parse(app, args)) return *done;
   const Cleaned cleaned = clean_up();
   if (as_json) {
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"removed", cleaned.removed}, {"problems", cleaned.problems}}.dump(1));
+    fmt::print("{}\n",
+               dump_json({{"removed", cleaned.removed}, {"problems", cleaned.problems}}, 1));
   } else {
     for (const std::string& line : cleaned.removed) fmt::print("removed {}\n", line);
-    for (const std::string& line : cleaned.problems)
-      fmt::print(stderr, "trafficlab: gc: {}\n", line);
+    for (const std::string& line : cleaned.problems) print_message("trafficlab: gc: {}\n", line);
   }
   return cleaned.problems.empty() ? ExitCode::pass : ExitCode::machine;
 }

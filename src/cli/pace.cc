@@ -4,6 +4,7 @@
 
 #include "base/clock.hh"
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
 #include "cli/command.hh"
@@ -81,7 +82,7 @@ ExitCode poll(const Args& args, PaceMode mode) {
   if (!flags.duration.empty()) duration = parse_duration(flags.duration, "--duration");
   StopSignals stop;
   const pace::PaceReport report = pace::run_pace(config, mode, duration, stop.fd());
-  fmt::print(stderr, "{}", pace::report_text(report));
+  print_message("{}", pace::report_text(report));
   if (!flags.report.empty()) write_file_atomic(flags.report, pace::report_json(report));
   return ExitCode::pass;
 }
@@ -136,7 +137,7 @@ ExitCode scrape(const Args& args) {
     std::fflush(stdout);
   };
   const auto reloads = pace::run_scrape_pacing(config, plan, file, duration, stop.fd(), say);
-  fmt::print(stderr, "trafficlab pace scrape: {} reloads\n", reloads);
+  print_message("trafficlab pace scrape: {} reloads\n", reloads);
   return ExitCode::pass;
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "base/units.hh"
 
 namespace tl {
@@ -117,7 +118,7 @@ ExitCode judge(const std::string& path, const Stop& stop, const FlowTable* flows
                const TimeSeries* series) {
   ExitCode code = ExitCode::pass;
   const auto taint = [&](const std::string& text) {
-    fmt::print(stderr, "trafficlab: read {}: {}\n", path, text);
+    print_message("trafficlab: read {}: {}\n", path, text);
     code = ExitCode::inconclusive;
   };
   if (!stop.clean()) taint(stop_text(stop) + " (the result covers what was read before)");

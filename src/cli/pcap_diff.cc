@@ -3,6 +3,7 @@
 #include "analysis/capture_pair.hh"
 #include "analysis/exchange_report.hh"
 #include "analysis/run_diff_report.hh"
+#include "base/messages.hh"
 #include "base/units.hh"
 #include "cli/pcap.hh"
 
@@ -86,10 +87,10 @@ ExitCode diff_exchange(const DiffFlags& flags) {
   for (const PathDiff& path : diff.paths())
     given_up += path.given_up[0].packets + path.given_up[1].packets;
   if (given_up != 0) {
-    fmt::print(stderr,
-               "trafficlab: pcap diff: {} packets were given up for want of memory (raise "
-               "--max-waiting, or lower --window)\n",
-               given_up);
+    print_message(
+        "trafficlab: pcap diff: {} packets were given up for want of memory (raise "
+        "--max-waiting, or lower --window)\n",
+        given_up);
     code = ExitCode::inconclusive;
   }
   return code;
@@ -106,8 +107,8 @@ ExitCode diff_runs(const DiffFlags& flags) {
   ExitCode code = judge_both(flags.paths, diff.stops);
   for (std::size_t i = 0; i < flags.paths.size(); ++i)
     if (diff.evictions[i] != 0) {
-      fmt::print(stderr, "trafficlab: read {}: {} flows did not fit (raise --max-flows)\n",
-                 flags.paths[i], diff.evictions[i]);
+      print_message("trafficlab: read {}: {} flows did not fit (raise --max-flows)\n",
+                    flags.paths[i], diff.evictions[i]);
       code = ExitCode::inconclusive;
     }
   if (code != ExitCode::pass) return code;

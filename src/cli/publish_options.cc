@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/errors.hh"
+#include "base/messages.hh"
 #include "live/run_summary.hh"
 
 namespace tl {
@@ -98,7 +99,7 @@ bool PublishOptions::publish(const std::filesystem::path& bundle) const {
   for (const auto send : {&PublishOptions::push, &PublishOptions::write}) try {
       (this->*send)(runs);
     } catch (const Error& error) {
-      fmt::print(stderr, "trafficlab: {}\n", error.what());
+      print_message("trafficlab: {}\n", error.what());
       all_arrived = false;
     }
   return all_arrived;
@@ -113,7 +114,7 @@ void PublishOptions::push(const std::vector<live::RunSummary>& runs) const {
     options.group.labels.emplace_back("experiment", experiment);
     live::Pushgateway gateway{options};
     gateway.push(live::run_families(its_runs));
-    fmt::print(stderr, "pushed to {}\n", gateway.target());
+    print_message("pushed to {}\n", gateway.target());
   }
 }
 
@@ -132,7 +133,7 @@ void PublishOptions::write(const std::vector<live::RunSummary>& runs) const {
                     counters.written, counters.rejected + counters.refused, counters.waiting,
                     influx_.spool.empty() ? "not delivered" : "kept in " + influx_.spool.native(),
                     counters.last_error)};
-  fmt::print(stderr, "written to {}: {} points\n", influx_.target.url, counters.written);
+  print_message("written to {}: {} points\n", influx_.target.url, counters.written);
 }
 
 }  // namespace tl

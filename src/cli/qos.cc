@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/clock.hh"
+#include "base/messages.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
 #include "cli/command.hh"
@@ -75,7 +76,7 @@ live::RowText row_text(const QosFlags& f) {
   return f.json ? live::RowText::json : live::RowText::text;
 }
 
-void say(const std::string& text) { fmt::print(stderr, "trafficlab qos: {}\n", text); }
+void say(const std::string& text) { print_message("trafficlab qos: {}\n", text); }
 
 void finish(live::QosSinks& sinks) {
   if (const auto account = sinks.stop(std::chrono::seconds{5})) say(*account);

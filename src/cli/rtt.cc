@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/messages.hh"
 #include "base/privileges.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
@@ -133,15 +134,15 @@ ExitCode measure_live(const RttWords& words, const NetNs& netns) {
   drop_capabilities();
   registry.add(live::rtt_collector(observer.table(), [&] { return tap.statistics(); }));
   RttOutput output{registry, words};
-  fmt::print(stderr, "listening: {}\n", words.tap.device);
+  print_message("listening: {}\n", words.tap.device);
   listen(tap, walk, words, output, stop);
   output.end();
   const RingStatistics& seen = tap.statistics();
-  fmt::print(stderr, "{}: {} TCP packets, {} dropped by the kernel, {} round-trip times{}\n",
-             words.tap.device, seen.received, seen.dropped, histogram.samples(),
-             histogram.others() == 0
-                 ? ""
-                 : fmt::format(", {} of pairs beyond --max-pairs", histogram.others()));
+  print_message("{}: {} TCP packets, {} dropped by the kernel, {} round-trip times{}\n",
+                words.tap.device, seen.received, seen.dropped, histogram.samples(),
+                histogram.others() == 0
+                    ? ""
+                    : fmt::format(", {} of pairs beyond --max-pairs", histogram.others()));
   return ExitCode::pass;
 }
 
@@ -158,7 +159,7 @@ ExitCode measure_file(const RttWords& words) {
   const Stop& stop = pass.run();
   output.end();
   if (stop.clean()) return ExitCode::pass;
-  fmt::print(stderr, "trafficlab: {}: {}\n", words.file, stop_text(stop));
+  print_message("trafficlab: {}: {}\n", words.file, stop_text(stop));
   return ExitCode::inconclusive;
 }
 

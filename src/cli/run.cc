@@ -7,7 +7,9 @@
 #include <optional>
 #include <random>
 
+#include "base/dump_json.hh"
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "cli/command.hh"
 #include "cli/publish_options.hh"
 #include "compare/series_table.hh"
@@ -119,11 +121,10 @@ ExitCode command_run(const Args& args) {
   StopSignals stop;
   Progress progress{stderr};
   const RunReport report = execute(flags, resolve(flags, iperf_options), args, stop, progress);
-  fmt::print(stderr, "{}", report.summary);
+  print_message("{}", report.summary);
   if (flags.as_json)
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"bundle", report.bundle.native()}, {"outcome", report.outcome}}.dump(1));
+    fmt::print("{}\n",
+               dump_json({{"bundle", report.bundle.native()}, {"outcome", report.outcome}}, 1));
   else
     fmt::print("{}\n", report.bundle.native());
   if (report.outcome.exit_code == ExitCode::interrupted) return ExitCode::interrupted;

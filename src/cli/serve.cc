@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/messages.hh"
 #include "base/signals.hh"
 #include "cli/command.hh"
 #include "live/metrics_server.hh"
@@ -26,8 +27,8 @@ ExitCode command_serve(const Args& args) {
   StopSignals stop;
   const ResultServer server{options};
   const bool is_ipv6 = options.address.find(':') != std::string::npos;
-  fmt::print(stderr, "trafficlab serve: http://{}{}{}:{}/\n", is_ipv6 ? "[" : "", options.address,
-             is_ipv6 ? "]" : "", server.port());
+  print_message("trafficlab serve: http://{}{}{}:{}/\n", is_ipv6 ? "[" : "", options.address,
+                is_ipv6 ? "]" : "", server.port());
   while (!stop.wait(Deadline{std::chrono::hours{1}})) {
   }
   return ExitCode::pass;

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "analysis/findings.hh"
+#include "base/errors.hh"
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "bundle/manifest.hh"
 #include "cli/command.hh"
 #include "compare/series_table.hh"
@@ -11,12 +13,23 @@
 namespace tl {
 namespace {
 
+// When the traffic was, as the run's manifest says. That of a run that was killed does not.
+TrafficWindow traffic_window_of(const std::filesystem::path& bundle) {
+  const nlohmann::json manifest = read_manifest(bundle);
+  try {
+    const nlohmann::json& window = manifest.at("traffic_window");
+    return {window.at("start_ns").get<std::int64_t>(), window.at("end_ns").get<std::int64_t>()};
+  } catch (const nlohmann::json::exception&) {
+    throw MeasurementError{
+        fmt::format("recompute {}: its manifest has no traffic_window (the run did not come to "
+                    "its end)",
+                    bundle.native())};
+  }
+}
+
 // The derived documents that are not what the evidence gives now, one line each.
 std::vector<std::string> recompute(const std::filesystem::path& bundle) {
-  const nlohmann::json window = read_manifest(bundle).value("traffic_window", nlohmann::json());
-  const TrafficWindow traffic{window.value("start_ns", std::int64_t{0}),
-                              window.value("end_ns", std::int64_t{0})};
-  const Findings findings = find(bundle, traffic);
+  const Findings findings = find(bundle, traffic_window_of(bundle));
   std::map<std::string, std::string> documents = findings.files;
   documents["summary.json"] = summary_text(findings);
   std::vector<std::string> lines;
@@ -42,7 +55,7 @@ std::vector<std::string> recompute_tables(const std::filesystem::path& series) {
 
 ExitCode tell(const std::string& bundle, const std::vector<std::string>& lines, const char* good) {
   for (const std::string& line : lines) fmt::print("{}\n", line);
-  if (lines.empty()) fmt::print(stderr, "{}: {}\n", bundle, good);
+  if (lines.empty()) print_message("{}: {}\n", bundle, good);
   return lines.empty() ? ExitCode::pass : ExitCode::check_failed;
 }
 

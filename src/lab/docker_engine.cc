@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 #include "base/clock.hh"
 #include "base/errors.hh"
@@ -108,7 +109,7 @@ class DockerEngine : public Engine {
       return find_services();
     } catch (...) {
       collect_logs();
-      (void)down();
+      problems_ = down();  // for the caller's own down()
       throw;
     }
   }
@@ -157,8 +158,10 @@ class DockerEngine : public Engine {
     try {
       api_.ping();  // Compose would wait much longer for an engine that is gone
       compose_down();
-      for (const std::string& line : remove_project(api_, project_, is_half_made_).removed)
+      Removal rest = remove_project(api_, project_, is_half_made_);
+      for (const std::string& line : rest.removed)
         problems_.push_back("Compose left " + line + " (removed)");
+      std::move(rest.problems.begin(), rest.problems.end(), std::back_inserter(problems_));
     } catch (const std::exception& e) {
       problems_.push_back(fmt::format(
           "take the lab down: {} (trafficlab gc removes what is left of {})", e.what(), project_));

@@ -7,6 +7,7 @@
 #include <array>
 #include <iterator>
 #include <set>
+#include <string_view>
 
 #include "base/clock.hh"
 #include "base/errors.hh"
@@ -20,6 +21,7 @@ using std::chrono::milliseconds;
 // In the order in which they can be removed.
 constexpr std::array kKinds{DockerKind::container, DockerKind::network, DockerKind::volume};
 constexpr milliseconds kQuiet{1000}, kStep{50};
+constexpr std::string_view kPrefix = "tl-";  // of a lab's project, before the run's id
 constexpr const char* kProjectLabel = "com.docker.compose.project";
 
 // One pass over a project. Returns whether there was anything.
@@ -50,7 +52,7 @@ std::set<std::string> dead_projects(DockerApi& api) {
     for (const DockerObject& object : api.list(kind, "trafficlab.run")) {
       const std::string project = object.label(kProjectLabel);
       const std::string journal = object.label("trafficlab.journal");
-      if (project.starts_with("tl-") && !journal.empty() && !is_alive(journal))
+      if (project.starts_with(kPrefix) && !journal.empty() && !is_alive(journal))
         projects.insert(project);
     }
   }
@@ -72,17 +74,21 @@ Removal remove_project(DockerApi& api, const std::string& project, bool half_mad
   return removal;
 }
 
-void collect_docker_leftovers(const std::string& host, const std::vector<std::string>& dead_run_ids,
-                              Leftovers& found) {
+std::vector<std::string> collect_docker_leftovers(const std::string& host,
+                                                  const std::vector<std::string>& dead_run_ids,
+                                                  Leftovers& found) {
   DockerApi api{host};
+  std::vector<std::string> unfinished;
   std::set<std::string> dead = dead_projects(api);
-  for (const std::string& id : dead_run_ids) dead.insert("tl-" + id);
+  for (const std::string& id : dead_run_ids) dead.insert(std::string{kPrefix} + id);
   for (const std::string& project : dead) {
     // How far a dead run had come is not known.
     Removal removal = remove_project(api, project, true);
+    if (!removal.problems.empty()) unfinished.push_back(project.substr(kPrefix.size()));
     std::move(removal.removed.begin(), removal.removed.end(), std::back_inserter(found.removed));
     std::move(removal.problems.begin(), removal.problems.end(), std::back_inserter(found.problems));
   }
+  return unfinished;
 }
 
 }  // namespace tl

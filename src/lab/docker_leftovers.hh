@@ -21,9 +21,10 @@ struct Removal {
 Removal remove_project(DockerApi& api, const std::string& project, bool half_made);
 
 // Removes the labs of dead runs from the engine at `host`: those that `dead_run_ids` names, and
-// those whose label says that their journal is no living run's. Adds to `found`. Throws
-// MachineError when the engine does not answer.
-void collect_docker_leftovers(const std::string& host, const std::vector<std::string>& dead_run_ids,
-                              Leftovers& found);
+// those whose label says that their journal is no living run's. Adds to `found`, and returns the
+// runs of whose lab something is still there. Throws MachineError when the engine does not answer.
+std::vector<std::string> collect_docker_leftovers(const std::string& host,
+                                                  const std::vector<std::string>& dead_run_ids,
+                                                  Leftovers& found);
 
 }  // namespace tl

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/dump_json.hh"
 #include "base/errors.hh"
 
 namespace tl {
@@ -51,7 +52,7 @@ Journal::~Journal() {
 // a reader takes a journal only after its writer has died.
 void Journal::record(const std::string& key, const nlohmann::json& value) {
   facts_[key] = value;
-  const std::string text = facts_.dump() + "\n";
+  const std::string text = dump_json(facts_) + "\n";
   if (::pwrite(file_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
       ::ftruncate(file_.get(), static_cast<off_t>(text.size())) != 0)
     throw_errno("write journal", path_.native());

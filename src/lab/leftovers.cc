@@ -27,37 +27,41 @@ bool may_answer(const std::string& host) {
   return !host.starts_with("unix://") || std::filesystem::exists(host.substr(7), none);
 }
 
-// Asks every Docker engine that this user's runs may have used. Returns the dead runs whose engine
-// did not answer.
+// Asks every Docker engine that this user's runs may have used. Returns the dead runs of which
+// something may still be there: their engine did not answer, or did not remove it.
 RunIds clean_docker(const std::vector<JournalEntry>& journals, Leftovers& found) {
   std::map<std::string, RunIds> runs_by_host{{default_docker_host(), {}}};
   for (const JournalEntry& entry : journals)
     if (!entry.alive && entry.facts.contains("docker_host"))
       runs_by_host[fact(entry, "docker_host")].push_back(entry.run_id);
-  RunIds unanswered;
+  RunIds unfinished;
   for (const auto& [host, run_ids] : runs_by_host) {
     if (!may_answer(host)) continue;
     try {
-      collect_docker_leftovers(host, run_ids, found);
+      const RunIds kept = collect_docker_leftovers(host, run_ids, found);
+      unfinished.insert(unfinished.end(), kept.begin(), kept.end());
     } catch (const Error& e) {
       if (run_ids.empty()) continue;  // no Docker here, and nothing of ours in it
       found.problems.push_back(fmt::format("clean up in Docker: {}", e.what()));
-      unanswered.insert(unanswered.end(), run_ids.begin(), run_ids.end());
+      unfinished.insert(unfinished.end(), run_ids.begin(), run_ids.end());
     }
   }
-  return unanswered;
+  return unfinished;
 }
 
 // Docker removes a network's bridge with the network, unless it was itself killed in between.
-void remove_bridge(const std::string& name, Leftovers& found) {
+// Returns whether it is gone.
+bool remove_bridge(const std::string& name, Leftovers& found) {
   const std::vector<Link> links = list_links();
   if (std::none_of(links.begin(), links.end(), [&](const Link& l) { return l.name == name; }))
-    return;
+    return true;
   try {
     must_run({"ip", "link", "delete", name}, std::chrono::seconds{10});
     found.removed.push_back("link " + name);
+    return true;
   } catch (const MachineError& e) {
     found.problems.push_back(e.what());
+    return false;
   }
 }
 
@@ -66,14 +70,14 @@ void remove_bridge(const std::string& name, Leftovers& found) {
 Leftovers collect_leftovers() {
   Leftovers found;
   const std::vector<JournalEntry> journals = list_journals();
-  const RunIds unanswered = clean_docker(journals, found);
+  const RunIds unfinished = clean_docker(journals, found);
   for (const JournalEntry& entry : journals) {
     if (entry.alive) continue;
     if (entry.facts.contains("run_folder"))
       found.run_folders.emplace_back(fact(entry, "run_folder"));
     // Its containers must be found by a later clean-up.
-    if (std::find(unanswered.begin(), unanswered.end(), entry.run_id) != unanswered.end()) continue;
-    if (entry.facts.contains("bridge")) remove_bridge(fact(entry, "bridge"), found);
+    if (std::find(unfinished.begin(), unfinished.end(), entry.run_id) != unfinished.end()) continue;
+    if (entry.facts.contains("bridge") && !remove_bridge(fact(entry, "bridge"), found)) continue;
     found.removed.push_back("journal of dead run " + entry.run_id);
     forget_journal(entry.run_id);
   }

@@ -11,6 +11,7 @@
 #include "base/clock.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
+#include "base/messages.hh"
 #include "live/schedule.hh"
 
 namespace tl::live {
@@ -91,8 +92,8 @@ void serve_probe(const QosConfig& config, const std::string& probe, std::int64_t
   while (true) {
     const std::int64_t due_ns = schedule.next(monotonic_ns());
     if (schedule.skipped() > reported)
-      fmt::print(stderr, "trafficlab qos: {}: {} rounds skipped: one takes longer than {} ms\n",
-                 probe, schedule.skipped() - reported, interval_of(config, probe).count());
+      print_message("trafficlab qos: {}: {} rounds skipped: one takes longer than {} ms\n", probe,
+                    schedule.skipped() - reported, interval_of(config, probe).count());
     reported = schedule.skipped();
     sleep_until(due_ns);
     // One write a row: a pipe takes up to 4096 bytes whole, so a killed process leaves no half row.

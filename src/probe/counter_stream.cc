@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/messages.hh"
 #include "base/privileges.hh"
 #include "base/signals.hh"
 #include "base/units.hh"
@@ -39,9 +40,9 @@ class CounterStream {
     readings_.before_open = read_devices(points_);
     session_.start();
     readings_.after_open = read_devices(points_);
-    fmt::print(stderr, "counters: armed, {}\n",
-               options_.duration ? "for " + format_duration(*options_.duration)
-                                 : std::string{"until Ctrl-C"});
+    print_message("counters: armed, {}\n", options_.duration
+                                               ? "for " + format_duration(*options_.duration)
+                                               : std::string{"until Ctrl-C"});
     writer_.emplace(options_.format, options_.kind, session_.grid(), session_.first_epoch());
     OutputQueue queue{output_.valid() ? output_.get() : STDOUT_FILENO};
     queue.push(writer_->header(), 0);
@@ -133,15 +134,14 @@ class CounterStream {
     CounterValues sum;
     const std::vector<CounterValues> totals = session_.totals();
     for (std::size_t i = 0; i < session_.kernel().layout().device_series; ++i) sum += totals.at(i);
-    fmt::print(
-        stderr,
+    print_message(
         "counters: {} buckets of {}; RX {} bytes in {} packets, TX {} bytes in {} packets; {} "
         "events missed, {} gaps, {} rows not written\n",
         buckets_, format_duration(options_.interval), sum.rx_bytes, sum.rx_packets, sum.tx_bytes,
         sum.tx_packets, missed, overruns, queue.dropped_rows());
     bool is_complete = missed == 0 && overruns == 0 && queue.dropped_rows() == 0;
     for (const CounterGap& gap : find_gaps(points_, readings_, session_.kernel(), totals)) {
-      fmt::print(stderr, "counters: {}\n", gap.text);
+      print_message("counters: {}\n", gap.text);
       is_complete = is_complete && !gap.is_missing;
     }
     if (queue.error() == EPIPE) return ExitCode::pass;  // the reader has had enough

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/messages.hh"
 #include "base/units.hh"
 
 namespace tl {
@@ -14,21 +15,19 @@ Progress::Progress(std::FILE* to) : to_{to}, is_terminal_{::isatty(::fileno(to))
 Progress::~Progress() { clear_bar(); }
 
 void Progress::clear_bar() {
-  if (bar_shown_) fmt::print(to_, "\r\033[K");
+  if (bar_shown_) write_message(to_, "\r\033[K");
   bar_shown_ = false;
 }
 
 void Progress::phase(const std::string& name, const std::string& text) {
   clear_bar();
   const double seconds = static_cast<double>(monotonic_ns() - begin_ns_) / 1e9;
-  fmt::print(to_, "[{:7.3f} s] {:<9} {}\n", seconds, name, text);
-  std::fflush(to_);
+  write_message(to_, fmt::format("[{:7.3f} s] {:<9} {}\n", seconds, name, text));
 }
 
 void Progress::note(const std::string& text) {
   clear_bar();
-  fmt::print(to_, "            {}\n", text);
-  std::fflush(to_);
+  write_message(to_, fmt::format("            {}\n", text));
 }
 
 void Progress::traffic(std::chrono::nanoseconds elapsed, std::chrono::nanoseconds total,
@@ -38,9 +37,10 @@ void Progress::traffic(std::chrono::nanoseconds elapsed, std::chrono::nanosecond
   const double share = std::clamp(
       static_cast<double>(elapsed.count()) / static_cast<double>(total.count()), 0.0, 1.0);
   const int filled = static_cast<int>(share * kWidth);
-  fmt::print(to_, "\r\033[K  [{:#<{}}{:.<{}}] {:3.0f} %  server RX {}  TX {}  drops {}", "", filled,
-             "", kWidth - filled, share * 100, human_bitrate(rx_bps), human_bitrate(tx_bps), drops);
-  std::fflush(to_);
+  write_message(
+      to_, fmt::format("\r\033[K  [{:#<{}}{:.<{}}] {:3.0f} %  server RX {}  TX {}  drops {}", "",
+                       filled, "", kWidth - filled, share * 100, human_bitrate(rx_bps),
+                       human_bitrate(tx_bps), drops));
   bar_shown_ = true;
 }
 

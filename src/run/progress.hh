@@ -1,5 +1,5 @@
 // What a person sees while a run goes on, on stderr: a bar with live rates on a terminal, one line
-// a phase elsewhere.
+// a phase elsewhere. A run does not need anybody who sees it: writing never fails.
 #pragma once
 
 #include <chrono>

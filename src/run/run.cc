@@ -7,6 +7,7 @@
 
 #include "analysis/findings.hh"
 #include "base/clock.hh"
+#include "base/dump_json.hh"
 #include "base/fd.hh"
 #include "base/privileges.hh"
 #include "base/version.hh"
@@ -81,12 +82,11 @@ nlohmann::json versions(const std::filesystem::path& bundle) {
   return versions;
 }
 
+// All of it but the outcome.
 nlohmann::json make_manifest(const RunRequest& request, const Sequence& sequence,
-                             const Outcome& outcome, std::int64_t started_ns,
-                             const std::filesystem::path& bundle) {
+                             std::int64_t started_ns, const std::filesystem::path& bundle) {
   nlohmann::json manifest = sequence.record();
   manifest["schema"] = kBundleSchema;
-  manifest["outcome"] = outcome;
   manifest["started"] = utc_iso(started_ns);
   manifest["finished"] = utc_iso(realtime_ns());
   manifest["argv"] = request.argv;
@@ -108,18 +108,14 @@ void write_reports(const RunFolder& folder, const nlohmann::json& manifest, Prog
   }
 }
 
-}  // namespace
+// Its readers get it as text, in which every string is UTF-8.
+nlohmann::json as_read(const nlohmann::json& manifest) {
+  return nlohmann::json::parse(dump_json(manifest));
+}
 
-RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
-  const std::int64_t started_ns = realtime_ns();
-  Journal journal{new_run_id()};
-  RunFolder folder{
-      request.results,
-      request.experiment.name,
-      started_ns,
-      service_owner().uid,
-      service_owner().gid,
-      [&](const std::filesystem::path& path) { journal.record("run_folder", path.native()); }};
+// The part of a run that has a folder, which becomes the bundle.
+RunReport run_in_folder(const RunRequest& request, Journal& journal, RunFolder& folder,
+                        std::int64_t started_ns, StopSignals& stop, Progress& progress) {
   write_file_atomic(folder.path() / "experiment.yaml", write_experiment(request.experiment));
   RunReport report;
   Sequence sequence{request, journal, folder, stop, progress};
@@ -138,13 +134,42 @@ RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress&
       report.outcome = {"inconclusive", ExitCode::inconclusive, "report",
                         findings.problems.front()};
   });
-  const nlohmann::json manifest =
-      make_manifest(request, sequence, report.outcome, started_ns, folder.path());
+  // A run of which not everything can be told still tells how it ended.
+  nlohmann::json manifest{{"schema", kBundleSchema}};
+  attempt(sequence, report.outcome,
+          [&] { manifest = make_manifest(request, sequence, started_ns, folder.path()); });
+  manifest["outcome"] = report.outcome;
+  manifest = as_read(manifest);
   write_reports(folder, manifest, progress);
   folder.finish(manifest);
   report.bundle = folder.path();
   report.summary = describe(findings, report.outcome);
   return report;
+}
+
+}  // namespace
+
+RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress) {
+  const std::int64_t started_ns = realtime_ns();
+  Journal journal{new_run_id()};
+  std::filesystem::path unfinished;
+  try {
+    RunFolder folder{request.results,
+                     request.experiment.name,
+                     started_ns,
+                     service_owner().uid,
+                     service_owner().gid,
+                     [&](const std::filesystem::path& path) {
+                       unfinished = path;
+                       journal.record("run_folder", path.native());
+                     }};
+    return run_in_folder(request, journal, folder, started_ns, stop, progress);
+  } catch (...) {
+    // The next clean-up closes the folder, which it knows from the journal.
+    std::error_code none;
+    if (std::filesystem::exists(unfinished, none)) journal.keep();
+    throw;
+  }
 }
 
 }  // namespace tl

@@ -34,7 +34,8 @@ struct RunReport {
 
 // Runs the experiment. Whatever happens after the folder was made, the lab comes down and a bundle
 // with the outcome, the phase it ended in and the reason is left. Throws only when there is no
-// folder to leave it in (UsageError, MachineError).
+// folder to leave it in, or when that can no longer be written (UsageError, MachineError): then the
+// journal stays, and the next clean-up closes the folder.
 RunReport run_experiment(const RunRequest& request, StopSignals& stop, Progress& progress);
 
 // The words for iperf3 that an experiment means, but for --client ADDRESS, --json and --logfile.

@@ -279,14 +279,15 @@ void Sequence::gather(bool regular) {
 
 void Sequence::down() noexcept {
   if (!engine_) return;
+  progress_.phase("down", "taking the lab down");
   try {
-    progress_.phase("down", "taking the lab down");
     for (std::string& problem : engine_->down()) {
       problems_.push_back(std::move(problem));
       journal_.keep();  // the next clean-up looks again
     }
   } catch (const std::exception& e) {
     problems_.push_back(e.what());
+    journal_.keep();
   }
   for (const std::string& problem : problems_) progress_.note(problem);
 }

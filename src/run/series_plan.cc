@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/dump_json.hh"
 #include "base/errors.hh"
 #include "base/fd.hh"
 #include "base/sha256.hh"
@@ -95,7 +96,7 @@ void write_plan(const SeriesPlan& plan, const fs::path& folder) {
                       {"turns", turns},
                       {"runs", plan.runs},
                       {"replaced", plan.replaced}};
-  write_file_atomic(folder / kPlanFile, document.dump(1) + "\n");
+  write_file_atomic(folder / kPlanFile, dump_json(document, 1) + "\n");
 }
 
 SeriesPlan read_plan(const fs::path& folder) {

@@ -6,10 +6,14 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 
 #include "base/fd.hh"
+#include "support/fake_server.hh"
 #include "support/kills.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
@@ -47,11 +51,63 @@ struct BackgroundRun {
   std::optional<Child> child;
 };
 
+// Reads the pipe until that was said in it.
+void wait_for(int pipe, const std::string& text) {
+  std::string said;
+  for (std::array<char, 4096> some{}; said.find(text) == std::string::npos;) {
+    const ssize_t size = ::read(pipe, some.data(), some.size());
+    REQUIRE(size > 0);
+    said.append(some.data(), static_cast<std::size_t>(size));
+  }
+}
+
 std::string last_error_line(const LabRun& run) {
   std::string text = run.err;
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text.substr(text.rfind('\n') + 1);
 }
+
+// An engine whose Compose brings nothing up, and that does not remove a network before it is told.
+class FakeDocker {
+ public:
+  explicit FakeDocker(const std::filesystem::path& folder) : folder_{folder} {
+    write_file_atomic(folder / "docker",
+                      "#!/bin/sh\ncase \"$*\" in *version*) echo 2 ;; *' up '*) exit 1 ;; esac\n");
+    std::filesystem::permissions(folder / "docker", std::filesystem::perms::owner_all);
+  }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment() const {
+    return {{"DOCKER_HOST", fmt::format("tcp://127.0.0.1:{}", server_.port())},
+            {"PATH", folder_.native() + ":" + std::getenv("PATH")}};
+  }
+
+  std::atomic<bool> is_stuck = true;
+
+ private:
+  FakeAnswer answer(const FakeRequest& request) {
+    FakeAnswer answer;
+    answer.status = 200;
+    answer.body = "[]";
+    answer.without_length = true;
+    const bool is_of_a_lab = request.target.find("com.docker.compose.project") != std::string::npos;
+    if (request.method == "DELETE" && is_stuck) {
+      answer.status = 403;
+      answer.body = R"({"message": "it has active endpoints"})";
+    } else if (request.method == "DELETE") {
+      is_removed_ = true;
+    } else if (request.target.starts_with("/networks?") && is_of_a_lab && !is_removed_) {
+      answer.body = R"([{"Name": "tl-stuck", "Id": "stuck"}])";
+    } else if (request.target.starts_with("/volumes")) {
+      answer.body = R"({"Volumes": null})";
+    } else if (request.target == "/version") {
+      answer.body = "{}";
+    }
+    return answer;
+  }
+
+  std::filesystem::path folder_;
+  std::atomic<bool> is_removed_ = false;
+  FakeServer server_{[this](const FakeRequest& request, std::size_t) { return answer(request); }};
+};
 
 }  // namespace
 
@@ -74,6 +130,32 @@ TEST_CASE(
       CHECK(outcome.at("verdict") == "inconclusive");
       CHECK(outcome.at("reason").get<std::string>().starts_with("interrupted"));
     }
+  }
+  CHECK(added(before, inventory()) == std::vector<std::string>{});
+}
+
+TEST_CASE("failure: a run whose stderr has lost its reader goes on to its end, on a clean host") {
+  const auto before = inventory();
+  for (const int stopped_by : {0, SIGTERM}) {
+    CAPTURE(stopped_by);
+    const TemporaryFolder folder;
+    auto [read_end, write_end] = make_pipe();
+    const UniqueFd output = open_fd(folder.path() / "stdout", O_RDWR | O_CREAT);
+    ChildOptions options;
+    options.stdout_fd = output.get();
+    options.stderr_fd = write_end.get();
+    Child run{lab_argv(folder.path() / "results", {"--engine", "netns", "--duration", "2"}),
+              options};
+    write_end = UniqueFd{};
+    wait_for(read_end.get(), "] traffic");
+    read_end = UniqueFd{};
+    if (stopped_by != 0) run.signal(stopped_by);
+    const auto status = run.wait(30s);
+    REQUIRE(status.has_value());
+    CHECK(status->signal == 0);
+    CHECK(status->code == (stopped_by == 0 ? 0 : kInterrupted));
+    const std::filesystem::path bundle = read_value(folder.path() / "stdout");
+    CHECK(read_json(bundle / "manifest.json").at("outcome").at("exit_code") == status->code);
   }
   CHECK(added(before, inventory()) == std::vector<std::string>{});
 }
@@ -151,6 +233,44 @@ TEST_CASE("a flag wins over the file, --reverse=false too") {
   CHECK(experiment({"--reverse=false", "--reverse"}).find("reverse: true") != std::string::npos);
   CHECK(experiment({"--parallel=3"}).find("parallel: 3") != std::string::npos);
   CHECK(run_lab(folder.path() / "results", {"--reverse=maybe"}).status.code == kUsage);
+}
+
+TEST_CASE("failure: an argument that is not UTF-8 is no failure") {
+  const TemporaryFolder folder;
+  const LabRun run = run_lab(
+      folder.path(), {"--engine", "netns", "--duration", "1", "--", "--title", "M\xfcller"});
+  CHECK_MESSAGE(run.status.ok(), run.err);
+  REQUIRE_FALSE(run.manifest.is_null());
+  CHECK(run.manifest.at("argv").back() == "M\uFFFDller");
+  CHECK(run_trafficlab({"verify", run.bundle.native()}).status.ok());
+}
+
+TEST_CASE("failure: what Docker does not remove is reported, and kept for the next clean-up") {
+  const TemporaryFolder folder;
+  FakeDocker docker{folder.path()};
+  write_file_atomic(folder.path() / "compose.yaml", "services: {}\n");
+  ChildOptions options;
+  options.environment = docker.environment();
+  const CommandResult run =
+      run_command({TL_PROGRAM, "run", "--compose", folder.path() / "compose.yaml", "--results",
+                   folder.path() / "results", "--engine", "docker", "--duration", "1"},
+                  60s, "", options);
+  CHECK(run.status.code == kMachine);
+  CHECK_MESSAGE(run.err.find("remove network tl-stuck: docker engine: DELETE /networks/stuck: "
+                             "it has active endpoints") != std::string::npos,
+                run.err);
+  const std::filesystem::path bundle = run.out.substr(0, run.out.find('\n'));
+  const std::string journal =
+      "journal of dead run " + read_json(bundle / "manifest.json").at("run_id").get<std::string>();
+  const auto gc = [&] { return run_command({TL_PROGRAM, "gc"}, 60s, "", options); };
+  CommandResult result = gc();
+  CHECK_MESSAGE(result.status.code == kMachine, result.out, result.err);
+  CHECK(result.out.find(journal) == std::string::npos);
+  docker.is_stuck = false;
+  result = gc();
+  CHECK_MESSAGE(result.status.ok(), result.err);
+  CHECK(result.out.find("removed network tl-stuck") != std::string::npos);
+  CHECK(result.out.find("removed " + journal) != std::string::npos);
 }
 
 TEST_CASE("failure: a results folder that cannot be written ends with 4 and names it") {

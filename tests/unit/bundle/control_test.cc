@@ -22,6 +22,13 @@ TEST_CASE("a message posted before or after the wait begins arrives") {
   CHECK(control.await("gate", Deadline{10ms}).has_value());
 }
 
+TEST_CASE("a message with words that are not UTF-8 arrives") {
+  const test::TemporaryFolder folder;
+  const Control control{folder.path()};
+  control.post("traffic", {{"options", {"--title", "M\xfcller"}}});
+  CHECK(control.read("traffic").value().at("options").at(1) == "M\uFFFDller");
+}
+
 TEST_CASE("a wait ends when its stop descriptor becomes readable") {
   const test::TemporaryFolder folder;
   auto [read_end, write_end] = make_pipe();

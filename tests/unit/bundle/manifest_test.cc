@@ -40,6 +40,13 @@ TEST_CASE("verify names what is missing and what does not belong") {
         std::vector<std::string>{"a: missing", "b: not in the manifest"});
 }
 
+TEST_CASE("words that are not UTF-8 are kept as far as they are, and the manifest verifies") {
+  const test::TemporaryFolder folder;
+  write_manifest(folder.path(), {{"schema", kBundleSchema}, {"argv", {"--title", "M\xfcller"}}});
+  CHECK(read_manifest(folder.path()).at("argv").at(1) == "M\uFFFDller");
+  CHECK(verify_bundle(folder.path()).empty());
+}
+
 TEST_CASE("a folder without a manifest, and one of a newer schema, are refused") {
   const test::TemporaryFolder folder;
   CHECK_THROWS_AS(read_manifest(folder.path()), UsageError);

@@ -47,6 +47,13 @@ TEST_CASE("a journal is a living run's while its lock is held, a dead one's afte
   CHECK(find(list_journals(), "unit-a") == nullptr);
 }
 
+TEST_CASE("a journal takes words that are not UTF-8") {
+  Journal journal{"unit-e"};
+  CHECK_NOTHROW(journal.record("run_folder", "/tmp/M\xfcller"));
+  const auto entries = list_journals();
+  REQUIRE(find(entries, "unit-e") != nullptr);
+}
+
 TEST_CASE("a run that ended regularly leaves no journal") {
   std::filesystem::path path;
   {
