@@ -1,6 +1,7 @@
 #include "base/fd.hh"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
@@ -70,11 +71,30 @@ void sync_folder(const std::filesystem::path& folder) {
   if (::fsync(fd.get()) != 0) throw_errno("sync", folder.native());
 }
 
+std::filesystem::path output_target(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return path;
+  const fs::path target = fs::canonical(path, error);
+  if (error || !fs::is_regular_file(target, error))
+    throw UsageError{"write " + path.native() + ": what is there is no regular file"};
+  return target;
+}
+
+// A name that nobody else can have prepared: others may write into the folders of services.
+static std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number)
+    throw_errno("name a file beside", path.native());
+  std::filesystem::path name = path;
+  name += "." + std::to_string(number) + ".tmp";
+  return name;
+}
+
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
+  const std::filesystem::path temporary = temporary_beside(path);
   try {
-    const UniqueFd fd = open_fd(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    const UniqueFd fd = open_fd(temporary, O_WRONLY | O_CREAT | O_EXCL);
     write_all(fd.get(), bytes, temporary.native());
     if (::fsync(fd.get()) != 0) throw_errno("sync", temporary.native());
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to", path.native());

@@ -49,6 +49,9 @@ void write_all(int fd, std::string_view bytes, std::string_view object);
 // Writes `path` so that readers see the old or the new content, never a part: a temporary in the
 // same folder, fsync, rename, fsync of the folder.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+// The file that a caller means by `path`: behind its symbolic links. Throws UsageError when
+// something other than a regular file is there, whose place a rename would take.
+std::filesystem::path output_target(const std::filesystem::path& path);
 // fsync of a folder, so that a rename in it survives a power cut.
 void sync_folder(const std::filesystem::path& folder);
 

@@ -23,15 +23,14 @@ extern char** environ;
 namespace tl {
 namespace {
 
-std::vector<std::string> merged_environment(
-    const std::vector<std::pair<std::string, std::string>>& additions) {
+std::vector<std::string> environment_of(const ChildOptions& options) {
   std::map<std::string, std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
+  for (char** entry = environ; options.inherits_environment && *entry != nullptr; ++entry) {
     const std::string text{*entry};
     const std::size_t equals = text.find('=');
     if (equals != std::string::npos) variables[text.substr(0, equals)] = text.substr(equals + 1);
   }
-  for (const auto& [name, value] : additions) variables[name] = value;
+  for (const auto& [name, value] : options.environment) variables[name] = value;
   std::vector<std::string> entries;
   for (const auto& [name, value] : variables) entries.push_back(name + "=" + value);
   return entries;
@@ -119,7 +118,7 @@ Child::Child(const Argv& argv, const ChildOptions& options)
   const auto program = find_program(argv.at(0));
   if (!program) throw MachineError{"start " + argv[0] + ": no such program in PATH"};
   Argv words = argv;
-  std::vector<std::string> entries = merged_environment(options.environment);
+  std::vector<std::string> entries = environment_of(options);
   const std::vector<char*> argument_pointers = pointers(words);
   const std::vector<char*> environment_pointers = pointers(entries);
   auto [error_read, error_write] = make_pipe();

@@ -25,8 +25,10 @@ struct ExitStatus {
 };
 
 struct ChildOptions {
-  // Added to, or replacing, the parent's environment.
+  // Added to, or replacing, the parent's environment; or the whole of it. Who runs as somebody else
+  // must not get what the parent's may hold: secrets.
   std::vector<std::pair<std::string, std::string>> environment;
+  bool inherits_environment = true;
   int stdin_fd = -1;   // borrowed for the call; -1 is /dev/null
   int stdout_fd = -1;  // -1 inherits
   int stderr_fd = -1;  // -1 inherits

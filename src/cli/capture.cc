@@ -132,7 +132,10 @@ CaptureOrder order_of(const Words& words) {
   CaptureOrder order;
   order.capture.device = words.device;
   order.capture.filter = words.filter;
-  order.capture.file = words.file;
+  if (words.file == "-")
+    throw UsageError{
+        "write -: a capture goes to a file (its account lies beside it), not to stdout"};
+  order.capture.file = output_target(words.file);
   order.capture.snaplen_bytes =
       static_cast<std::uint32_t>(parse_integer(words.snaplen, 1, kLargestSnaplen, "snaplen"));
   order.capture.ring_bytes = parse_bytes(words.ring, "ring");

@@ -135,7 +135,7 @@ ExitCode command_compare(const Args& args) {
   const Comparison c = compare(read_runs({flags.base.begin(), flags.base.end()}),
                                read_runs({flags.fresh.begin(), flags.fresh.end()}), options);
   print(flags, c);
-  if (!flags.plot.empty()) write_file_atomic(flags.plot, overlay_of(c));
+  if (!flags.plot.empty()) write_file_atomic(output_target(flags.plot), overlay_of(c));
   return exit_code_of(c.verdict);
 }
 

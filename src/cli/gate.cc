@@ -60,7 +60,7 @@ ExitCode command_gate(const Args& args) {
   else
     fmt::print("{}", gate_text(report));
   if (flags.annotate) fmt::print("{}", gate_annotations(report));
-  if (!flags.junit.empty()) write_file_atomic(flags.junit, gate_junit(report));
+  if (!flags.junit.empty()) write_file_atomic(output_target(flags.junit), gate_junit(report));
   if (!flags.markdown.empty()) append(flags.markdown, gate_markdown(report));
   if (!flags.no_evidence)
     for (const Slice& slice : write_evidence(report, flags.evidence))

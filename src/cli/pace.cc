@@ -83,7 +83,8 @@ ExitCode poll(const Args& args, PaceMode mode) {
   StopSignals stop;
   const pace::PaceReport report = pace::run_pace(config, mode, duration, stop.fd());
   print_message("{}", pace::report_text(report));
-  if (!flags.report.empty()) write_file_atomic(flags.report, pace::report_json(report));
+  if (!flags.report.empty())
+    write_file_atomic(output_target(flags.report), pace::report_json(report));
   return ExitCode::pass;
 }
 

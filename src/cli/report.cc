@@ -35,7 +35,7 @@ ExitCode command_report(const Args& args) {
     return ExitCode::pass;
   }
   if (output.empty()) output = named.filename().native() + "." + format;
-  write_file_atomic(output, text);
+  write_file_atomic(output_target(output), text);
   fmt::print("{}\n", output);
   return ExitCode::pass;
 }

@@ -60,6 +60,9 @@ std::set<cap_value_t> allowed_capabilities(const ComposeService& s) {
   return allowed;
 }
 
+// As in a container: nothing of the controller's environment, which may hold secrets.
+constexpr const char* kServicePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 struct Identity {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -103,6 +106,12 @@ void quieten_ipv6() {
   } catch (const MachineError&) {
     return;  // a kernel without IPv6
   }
+}
+
+// As Docker does: services without capabilities may listen at any port.
+void open_low_ports() {
+  const UniqueFd file = open_fd("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY);
+  write_all(file.get(), "0", "ip_unprivileged_port_start");
 }
 
 class NetnsEngine : public Engine {
@@ -200,6 +209,7 @@ class NetnsEngine : public Engine {
       if (commands.empty()) continue;
       own.run([&] {
         quieten_ipv6();
+        open_low_ports();
         must_run({"ip", "-batch", "-"}, kCommandLimit, commands);
       });
     }
@@ -220,13 +230,16 @@ class NetnsEngine : public Engine {
     const std::set<cap_value_t> allowed = allowed_capabilities(s);
     const Identity identity = identity_of(s);
     const UniqueFd log =
-        open_fd(request.log_folder / (s.name + ".log"), O_WRONLY | O_CREAT | O_APPEND);
+        open_fd(request.log_folder / (s.name + ".log"), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
     std::vector<FolderView> views;
     for (const std::string& folder : s.volumes) views.emplace_back(folder);
     Argv argv = s.entrypoint.empty() ? Argv{"/proc/self/exe"} : s.entrypoint;
     argv.insert(argv.end(), s.command.begin(), s.command.end());
     ChildOptions options;
-    options.environment = {s.environment.begin(), s.environment.end()};
+    options.environment = {{"PATH", kServicePath}};
+    options.environment.insert(options.environment.end(), s.environment.begin(),
+                               s.environment.end());
+    options.inherits_environment = false;
     options.stdout_fd = options.stderr_fd = log.get();
     options.prepare = [&] { return confine(netns_fd, views, allowed, identity); };
     const Child& child = children_.emplace(s.name, Child{argv, options}).first->second;

@@ -46,8 +46,7 @@ void name_devices(CounterPoint& point, CounterKernel& kernel, LoopbackPorts loop
   const std::uint64_t inode = point.netns.inode();
   for (const Link& link : point.devices_before) {
     const NamedDevice named = point.netns.run([&] {
-      const bool counts_ports =
-          link.type != ARPHRD_LOOPBACK || loopback == LoopbackPorts::counted;
+      const bool counts_ports = link.type != ARPHRD_LOOPBACK || loopback == LoopbackPorts::counted;
       return kernel.name_device(device_key(inode, link.ifindex), link.type, counts_ports);
     });
     point.series.push_back(named.series);

@@ -72,7 +72,7 @@ void check_variant(CounterLayout layout) {
   points.push_back(open_point("left", NetNs::open(path_of(pair.left))));
   points.push_back(open_point("right", NetNs::open(path_of(pair.right))));
   CounterSession session{layout};
-  for (CounterPoint& point : points) name_devices(point, session.kernel());
+  for (CounterPoint& point : points) name_devices(point, session.kernel(), LoopbackPorts::ignored);
   std::vector<CounterValues> buckets(session.kernel().layout().cells());
   session.start();
   {

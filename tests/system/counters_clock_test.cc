@@ -37,7 +37,7 @@ class ClockedCounting {
                    now.real_ns += shift(now.mono_ns);
                    return now;
                  }} {
-    name_devices(point_, session_.kernel());
+    name_devices(point_, session_.kernel(), LoopbackPorts::ignored);
     session_.start();
   }
 

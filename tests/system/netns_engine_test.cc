@@ -113,6 +113,23 @@ TEST_CASE("netns engine: exit codes, signals, environment and logs are those of 
   lab.engine().signal("b", SIGINT);  // nothing happens
 }
 
+TEST_CASE(
+    "netns engine: a service gets nothing of the controller's environment, and may use any port") {
+  REQUIRE(::setenv("TL_TEST_SECRET", "not for services", 1) == 0);
+  MadeLab lab = make_lab(
+      "  a:\n    entrypoint: [sh, -c]\n    user: '65534:65534'\n"
+      "    command: ['env; cat /proc/sys/net/ipv4/ip_unprivileged_port_start']\n"
+      "    environment: {WORD: hello}\n    networks: [lab]\n");
+  (void)lab.up();
+  REQUIRE(::unsetenv("TL_TEST_SECRET") == 0);
+  CHECK(lab.wait("a").status.ok());
+  const std::string log = lab.log("a");
+  CHECK(log.find("SECRET") == std::string::npos);
+  CHECK(log.find("WORD=hello") != std::string::npos);
+  CHECK(log.find("PATH=") != std::string::npos);
+  CHECK(log.ends_with("\n0"));
+}
+
 TEST_CASE("netns engine: four labs stand at once, each by itself") {
   const std::string services =
       sleeper("a", "    networks: [lab]\n") + sleeper("b", "    networks: [lab]\n");
