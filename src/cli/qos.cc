@@ -51,18 +51,17 @@ void bind(CLI::App& app, QosFlags& f) {
 
 QosConfig configuration(const QosFlags& f) {
   QosConfig c = f.config_file.empty() ? QosConfig{} : live::read_qos_config(f.config_file);
+  // Before the environment, whose database and token belong to the URL of a flag as well.
+  if (!(f.influx_url + f.database + f.spool).empty() && !c.influx) c.influx.emplace();
   live::apply_environment(c, live::process_environment);
   if (!(f.ping + f.iperf + f.http).empty())
     c.targets.push_back(live::simple_target(f.ping, f.iperf, f.http));
   if (!f.every.empty())
     c.every_ping = c.every_http = c.every_iperf =
         std::chrono::ceil<std::chrono::milliseconds>(parse_duration(f.every, "--every"));
-  if (!f.influx_url.empty()) {
-    if (!c.influx) c.influx.emplace();
-    c.influx->target.url = f.influx_url;
-  }
-  if (c.influx && !f.database.empty()) c.influx->target.database = f.database;
-  if (c.influx && !f.spool.empty()) c.influx->spool = f.spool;
+  if (!f.influx_url.empty()) c.influx->target.url = f.influx_url;
+  if (!f.database.empty()) c.influx->target.database = f.database;
+  if (!f.spool.empty()) c.influx->spool = f.spool;
   if (!f.csv.empty()) c.csv = f.csv;
   if (!f.listen.empty()) live::parse_listen(f.listen, c.listen.emplace());
   if (f.compatible) c.style = live::FailureStyle::compatible;

@@ -243,7 +243,12 @@ void check_qos_config(const QosConfig& config) {
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end())
     throw UsageError{fmt::format("qos: two targets are named '{}'", *twice)};
-  if (config.influx) check_influx_target(config.influx->target);
+  if (!config.influx) return;
+  if (config.influx->target.url.empty())
+    throw UsageError{
+        "qos: InfluxDB has settings but no URL (give --influx-url, url in the file's influx "
+        "section, or INFLUXDB_URL)"};
+  check_influx_target(config.influx->target);
 }
 
 }  // namespace tl::live

@@ -64,8 +64,8 @@ void apply_influx_environment(InfluxTarget& target, const Environment& environme
 // "HOST[:PORT]" for iperf, a URL for all three HTTP exchanges. Empty words leave a probe out.
 QosTarget simple_target(const std::string& ping, const std::string& iperf, const std::string& http);
 
-// Throws UsageError when there is nothing to probe, two targets share a name, or InfluxDB's names
-// are incomplete.
+// Throws UsageError when there is nothing to probe, two targets share a name, or InfluxDB's URL or
+// names are incomplete.
 void check_qos_config(const QosConfig& config);
 
 }  // namespace tl::live

@@ -78,6 +78,8 @@ TEST_CASE("17 mistakes are named with their line") {
         "target a: the scheme is not http or https");
   CHECK(refusal("targets: [{name: a, ping: x}]\ninflux: {url: 'http://x'}\n") ==
         "influx: database, or org and bucket missing");
+  CHECK(refusal("targets: [{name: a, ping: x}]\ninflux: {database: lab, spool: /x}\n")
+            .starts_with("qos: InfluxDB has settings but no URL (give --influx-url, "));
 }
 
 TEST_CASE("19 the environment adds targets and gives secrets, and names itself in mistakes") {
