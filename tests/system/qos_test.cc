@@ -342,6 +342,17 @@ TEST_CASE(
   CHECK(database.requests()[0].header("authorization").ends_with(" t0ken"));
 }
 
+TEST_CASE("17 --ping wins over QOS_PING, also when both name the same address") {
+  for (const char* variable : {"QOS_PING=127.0.0.2", "QOS_PING=127.0.0.1"}) {
+    const CommandResult result = run_command(
+        {"env", variable, TL_PROGRAM, "qos", "--ping", "127.0.0.1", "--once", "--json"}, 30s);
+    CHECK(result.status.code == 0);
+    const auto rows = printed_rows(result.out);
+    CHECK(rows.size() == 1);
+    CHECK(rows.contains("ping 127.0.0.1"));
+  }
+}
+
 TEST_CASE("3 qos with a spool: rows of a round without database survive SIGKILL, and come later") {
   const VethPair pair;
   pair.left.run([&] {
