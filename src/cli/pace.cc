@@ -83,6 +83,7 @@ ExitCode poll(const Args& args, PaceMode mode) {
   const pace::PaceReport report = pace::run_pace(config, mode, duration, stop.fd());
   fmt::print(stderr, "{}", pace::report_text(report));
   if (!flags.report.empty()) write_file_atomic(flags.report, pace::report_json(report));
+  pace::check_answers(report, config.prometheus.url);
   return ExitCode::pass;
 }
 
