@@ -85,6 +85,7 @@ ExitCode poll(const Args& args, PaceMode mode) {
   print_message("{}", pace::report_text(report));
   if (!flags.report.empty())
     write_file_atomic(output_target(flags.report), pace::report_json(report));
+  pace::check_answers(report, config.prometheus.url);
   return ExitCode::pass;
 }
 

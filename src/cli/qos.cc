@@ -19,7 +19,8 @@ using live::QosConfig;
 using live::QosRow;
 
 struct QosFlags {
-  std::string config_file, ping, iperf, http, every, influx_url, database, spool, csv, listen;
+  std::string config_file, every, influx_url, database, spool, csv, listen;
+  live::TargetWords target;
   bool compatible = false, once = false, json = false, quiet = false;
   std::string probe;  // internal: this process is one of the supervised three
   std::int64_t origin_ns = 0;
@@ -33,9 +34,9 @@ void bind(CLI::App& app, QosFlags& f) {
       "           --influx-url http://127.0.0.1:8086 --database lab --spool /var/lib/qos\n"
       "         trafficlab qos --config qos.yaml --once");
   app.add_option("--config", f.config_file, "YAML file")->check(CLI::ExistingFile);
-  app.add_option("--ping", f.ping, "HOST to ping");
-  app.add_option("--iperf", f.iperf, "HOST[:PORT] of an iperf3 server");
-  app.add_option("--http", f.http, "URL to get, download and upload to");
+  app.add_option("--ping", f.target.ping, "HOST to ping");
+  app.add_option("--iperf", f.target.iperf, "HOST[:PORT] of an iperf3 server");
+  app.add_option("--http", f.target.http, "URL to get, download and upload to");
   app.add_option("--every", f.every, "from start to start of a round (default 60s)");
   app.add_option("--influx-url", f.influx_url, "write to this InfluxDB");
   app.add_option("--database", f.database, "its database (v1, v3)");
@@ -52,18 +53,18 @@ void bind(CLI::App& app, QosFlags& f) {
 
 QosConfig configuration(const QosFlags& f) {
   QosConfig c = f.config_file.empty() ? QosConfig{} : live::read_qos_config(f.config_file);
+  // Before the environment, whose database and token belong to the URL of a flag as well.
+  if (!(f.influx_url + f.database + f.spool).empty() && !c.influx) c.influx.emplace();
   live::apply_environment(c, live::process_environment);
-  if (!(f.ping + f.iperf + f.http).empty())
-    c.targets.push_back(live::simple_target(f.ping, f.iperf, f.http));
+  live::TargetWords target = f.target;
+  live::complete_from_environment(target, live::process_environment);
+  live::apply_target(c, target);
   if (!f.every.empty())
     c.every_ping = c.every_http = c.every_iperf =
         std::chrono::ceil<std::chrono::milliseconds>(parse_duration(f.every, "--every"));
-  if (!f.influx_url.empty()) {
-    if (!c.influx) c.influx.emplace();
-    c.influx->target.url = f.influx_url;
-  }
-  if (c.influx && !f.database.empty()) c.influx->target.database = f.database;
-  if (c.influx && !f.spool.empty()) c.influx->spool = f.spool;
+  if (!f.influx_url.empty()) c.influx->target.url = f.influx_url;
+  if (!f.database.empty()) c.influx->target.database = f.database;
+  if (!f.spool.empty()) c.influx->spool = f.spool;
   if (!f.csv.empty()) c.csv = f.csv;
   if (!f.listen.empty()) live::parse_listen(f.listen, c.listen.emplace());
   if (f.compatible) c.style = live::FailureStyle::compatible;

@@ -69,6 +69,49 @@ QosTarget read_target(const ConfigFile& file, const YAML::Node& node) {
   return target;
 }
 
+bool has_http(const QosTarget& t) {
+  return !(t.http_ping_url + t.http_download_url + t.http_upload_url).empty();
+}
+
+bool has_probe(const QosTarget& t) {
+  return !t.ping.empty() || !t.iperf_server.empty() || has_http(t);
+}
+
+QosTarget target_of(const TargetWords& words) {
+  QosTarget target;
+  target.ping = words.ping;
+  if (!words.iperf.empty()) parse_server(words.iperf, target.iperf_server, target.iperf_port);
+  target.http_ping_url = target.http_download_url = target.http_upload_url = words.http;
+  target.name = !target.ping.empty() ? target.ping : target.iperf_server;
+  if (target.name.empty() && !words.http.empty()) target.name = checked_host(words.http, "http");
+  return target;
+}
+
+// Those that `later` has.
+void drop_probes(QosTarget& target, const QosTarget& later) {
+  if (!later.ping.empty()) target.ping.clear();
+  if (!later.iperf_server.empty()) target.iperf_server.clear();
+  if (has_http(later))
+    for (std::string* url :
+         {&target.http_ping_url, &target.http_download_url, &target.http_upload_url})
+      url->clear();
+}
+
+// Those that `from` has, and `to` therefore has not.
+void move_probes(QosTarget& from, QosTarget& to) {
+  if (!from.ping.empty()) to.ping = from.ping;
+  if (!from.iperf_server.empty()) {
+    to.iperf_server = from.iperf_server;
+    to.iperf_port = from.iperf_port;
+  }
+  if (has_http(from)) {
+    to.http_ping_url = from.http_ping_url;
+    to.http_download_url = from.http_download_url;
+    to.http_upload_url = from.http_upload_url;
+  }
+  drop_probes(from, to);
+}
+
 Setting influx_section(const ConfigFile& file, std::optional<InfluxSettings>& to) {
   return [&](const YAML::Node& map) {
     if (!to) to.emplace();
@@ -181,11 +224,6 @@ void apply_environment(QosConfig& config, const Environment& environment) {
   const auto with = [&](const char* name, const auto& use) {
     with_variable(environment, name, use);
   };
-  std::string ping, iperf, http;
-  with("QOS_PING", [&](const std::string& v) { ping = v; });
-  with("QOS_IPERF", [&](const std::string& v) { iperf = v; });
-  with("QOS_HTTP", [&](const std::string& v) { http = v; });
-  if (!(ping + iperf + http).empty()) config.targets.push_back(simple_target(ping, iperf, http));
   with("QOS_EVERY", [&](const std::string& v) {
     config.every_ping = config.every_http = config.every_iperf =
         std::chrono::ceil<std::chrono::milliseconds>(parse_duration(v));
@@ -213,15 +251,24 @@ void apply_influx_environment(InfluxTarget& t, const Environment& environment) {
   with("INFLUXDB_PASSWORD", [&](const std::string& v) { t.password = Secret{v}; });
 }
 
-QosTarget simple_target(const std::string& ping, const std::string& iperf,
-                        const std::string& http) {
-  QosTarget target;
-  target.ping = ping;
-  if (!iperf.empty()) parse_server(iperf, target.iperf_server, target.iperf_port);
-  target.http_ping_url = target.http_download_url = target.http_upload_url = http;
-  target.name = !ping.empty() ? ping : target.iperf_server;
-  if (target.name.empty() && !http.empty()) target.name = checked_host(http, "http");
-  return target;
+void complete_from_environment(TargetWords& words, const Environment& environment) {
+  const auto fill = [&](std::string& word, const char* name) {
+    if (word.empty()) word = environment(name).value_or("");
+  };
+  fill(words.ping, "QOS_PING");
+  fill(words.iperf, "QOS_IPERF");
+  fill(words.http, "QOS_HTTP");
+}
+
+void apply_target(QosConfig& config, const TargetWords& words) {
+  QosTarget named = target_of(words);
+  if (named.name.empty()) return;
+  for (QosTarget& earlier : config.targets) {
+    drop_probes(earlier, named);
+    if (earlier.name == named.name) move_probes(earlier, named);
+  }
+  std::erase_if(config.targets, [](const QosTarget& target) { return !has_probe(target); });
+  config.targets.push_back(std::move(named));
 }
 
 void check_qos_config(const QosConfig& config) {
@@ -243,7 +290,12 @@ void check_qos_config(const QosConfig& config) {
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end())
     throw UsageError{fmt::format("qos: two targets are named '{}'", *twice)};
-  if (config.influx) check_influx_target(config.influx->target);
+  if (!config.influx) return;
+  if (config.influx->target.url.empty())
+    throw UsageError{
+        "qos: InfluxDB has settings but no URL (give --influx-url, url in the file's influx "
+        "section, or INFLUXDB_URL)"};
+  check_influx_target(config.influx->target);
 }
 
 }  // namespace tl::live

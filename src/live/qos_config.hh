@@ -52,20 +52,29 @@ QosConfig read_qos_config(const std::filesystem::path& file, QosConfig base = {}
 // A variable of the environment, or nullopt.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 std::optional<std::string> process_environment(const std::string& name);
-// QOS_PING, QOS_IPERF, QOS_HTTP, QOS_EVERY, QOS_COMPAT, INFLUXDB_URL, INFLUXDB_VERSION,
-// INFLUXDB_TOKEN, INFLUXDB_ORG, INFLUXDB_BUCKET, INFLUXDB_DATABASE, INFLUXDB_USER,
-// INFLUXDB_PASSWORD. Throws UsageError naming the variable.
+// QOS_EVERY, QOS_COMPAT, INFLUXDB_URL, INFLUXDB_VERSION, INFLUXDB_TOKEN, INFLUXDB_ORG,
+// INFLUXDB_BUCKET, INFLUXDB_DATABASE, INFLUXDB_USER, INFLUXDB_PASSWORD. Throws UsageError naming
+// the variable.
 void apply_environment(QosConfig& config, const Environment& environment);
 
 // The INFLUXDB_… ones but INFLUXDB_URL, for whoever writes to InfluxDB.
 void apply_influx_environment(InfluxTarget& target, const Environment& environment);
 
-// A target made of single words, as the environment and the command line name it: "HOST" for ping,
-// "HOST[:PORT]" for iperf, a URL for all three HTTP exchanges. Empty words leave a probe out.
-QosTarget simple_target(const std::string& ping, const std::string& iperf, const std::string& http);
+// The one target that the environment and the command line name together. Empty words leave a
+// probe out.
+struct TargetWords {
+  std::string ping;   // HOST
+  std::string iperf;  // HOST[:PORT]
+  std::string http;   // a URL, for all three exchanges
+};
+// Fills the words that are empty from QOS_PING, QOS_IPERF and QOS_HTTP.
+void complete_from_environment(TargetWords& words, const Environment& environment);
+// A probe that the words name goes to their target alone: the earlier targets lose it, and those
+// that have no other go. One of the same name becomes part of it.
+void apply_target(QosConfig& config, const TargetWords& words);
 
-// Throws UsageError when there is nothing to probe, two targets share a name, or InfluxDB's names
-// are incomplete.
+// Throws UsageError when there is nothing to probe, two targets share a name, or InfluxDB's URL or
+// names are incomplete.
 void check_qos_config(const QosConfig& config);
 
 }  // namespace tl::live

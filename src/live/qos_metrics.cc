@@ -32,7 +32,7 @@ constexpr std::array kRows{
     Row{"http_ping_ms", "trafficlab_http_duration_seconds", "HTTP exchange.", kMs, "op", "ping"},
     Row{"http_download_ms", "trafficlab_http_duration_seconds", "", kMs, "op", "download"},
     Row{"http_upload_ms", "trafficlab_http_duration_seconds", "", kMs, "op", "upload"},
-    Row{"http_status_code", "trafficlab_http_status_code", "Status; -1: no answer.", 1, "op",
+    Row{"http_status_code", "trafficlab_http_status_code", "Status; -1: no whole answer.", 1, "op",
         "ping"},
     Row{"http_download_status", "trafficlab_http_status_code", "", 1, "op", "download"},
     Row{"http_upload_status", "trafficlab_http_status_code", "", 1, "op", "upload"},

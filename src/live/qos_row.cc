@@ -88,7 +88,9 @@ bool gives_numbers(const HttpOutcome& outcome, FailureStyle style) {
 
 void add_exchange(QosRow& row, const std::string& operation, const std::string& status_field,
                   const HttpOutcome& outcome, FailureStyle style) {
-  row.set(status_field, FieldValue{std::int64_t{outcome.status > 0 ? outcome.status : -1}});
+  // An answer that breaks off has sent its status line all the same.
+  const bool is_complete = outcome.error.empty() && outcome.status > 0;
+  row.set(status_field, FieldValue{std::int64_t{is_complete ? outcome.status : -1}});
   if (!outcome.ok()) {
     row.success = false;
     add_error(row, fmt::format("{}: {}", operation,

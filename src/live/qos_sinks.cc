@@ -23,11 +23,20 @@ std::unique_ptr<InfluxSink> open_influx(const InfluxSettings& settings) {
   return std::make_unique<InfluxSink>(settings.target, settings.limits, std::move(queue));
 }
 
+// What no later run can deliver.
+std::uint64_t lost_points(const WriterCounters& c, bool has_spool) {
+  return c.rejected + c.refused + c.dropped + (has_spool ? 0 : c.waiting);
+}
+
 }  // namespace
 
 QosSinks::QosSinks(const QosConfig& config, RowText text) : text_{text} {
   if (!config.csv.empty()) csv_.emplace(config.csv, csv_header());
-  if (config.influx) influx_ = open_influx(*config.influx);
+  if (config.influx) {
+    influx_ = open_influx(*config.influx);
+    influx_url_ = config.influx->target.url;
+    has_spool_ = !config.influx->spool.empty();
+  }
   if (!config.listen) return;
   metrics_.emplace(registry_);
   registry_.add(process_collector());
@@ -55,10 +64,12 @@ std::optional<std::string> QosSinks::stop(std::chrono::nanoseconds limit) {
   if (!influx_) return std::nullopt;
   influx_->stop(limit);
   const WriterCounters c = influx_->counters();
-  std::string text = fmt::format("influx: {} points written, {} rejected, {} dropped, {} waiting",
+  std::string text = fmt::format("{} points written, {} rejected, {} dropped, {} waiting",
                                  c.written, c.rejected + c.refused, c.dropped, c.waiting);
   if (!c.last_error.empty()) text += fmt::format(" (last error: {})", c.last_error);
-  return text;
+  if (const std::uint64_t lost = lost_points(c, has_spool_); lost > 0)
+    throw MachineError{fmt::format("write to {}: {} points lost: {}", influx_url_, lost, text)};
+  return "influx: " + text;
 }
 
 }  // namespace tl::live

@@ -24,13 +24,15 @@ class QosSinks {
 
   void take(const QosRow& row);
   // Delivers what waits, for at most `limit`; returns the account of the InfluxDB writer, in words,
-  // or nothing without one.
+  // or nothing without one. Throws MachineError when points are lost; those in a spool are not.
   std::optional<std::string> stop(std::chrono::nanoseconds limit);
   // The address of /metrics, when it is served.
   [[nodiscard]] std::optional<std::string> metrics_url() const;
 
  private:
   RowText text_;
+  std::string influx_url_;
+  bool has_spool_ = false;
   std::optional<CsvFile> csv_;
   std::unique_ptr<InfluxSink> influx_;
   Registry registry_;

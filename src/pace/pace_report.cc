@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/errors.hh"
 #include "base/units.hh"
 #include "pace/pace_run.hh"
 
@@ -36,6 +37,7 @@ std::string metric_text(const PaceReport& report, const MetricReport& m) {
       "wire\n",
       m.expression, s.polls, s.failed_polls, s.useful_polls, to_seconds(s.median_interval_ns),
       s.wire_bytes);
+  if (!m.last_error.empty()) text += fmt::format("  last error: {}\n", m.last_error);
   if (s.timed_changes > 0)
     text += fmt::format(
         "  changes: {}, staleness mean {:.3f} s, p95 {:.3f} s, p99 {:.3f} s, longest {:.3f} s\n",
@@ -53,6 +55,7 @@ nlohmann::ordered_json metric_json(const MetricReport& m) {
   nlohmann::ordered_json json{{"query", m.expression},
                               {"polls", s.polls},
                               {"failed_polls", s.failed_polls},
+                              {"last_error", nullptr},
                               {"useful_polls", s.useful_polls},
                               {"changes", s.changes},
                               {"wire_bytes", s.wire_bytes},
@@ -61,6 +64,7 @@ nlohmann::ordered_json metric_json(const MetricReport& m) {
                               {"instant_poll_bytes", nullptr},
                               {"fixed", nullptr},
                               {"fixed_at_equal_bytes", nullptr}};
+  if (!m.last_error.empty()) json["last_error"] = m.last_error;
   if (s.timed_changes > 0)
     json["staleness"] = {{"changes", s.timed_changes},
                          {"mean_ns", s.mean_ns},
@@ -95,6 +99,20 @@ std::string report_json(const PaceReport& report) {
                               {"metrics", nlohmann::ordered_json::array()}};
   for (const MetricReport& metric : report.metrics) json["metrics"].push_back(metric_json(metric));
   return json.dump(1) + "\n";
+}
+
+void check_answers(const PaceReport& report, const std::string& url) {
+  std::vector<std::string> reasons;
+  for (const MetricReport& m : report.metrics)
+    if (m.summary.polls == m.summary.failed_polls)
+      reasons.push_back(
+          fmt::format("{}: {}", m.expression, m.last_error.empty() ? "not polled" : m.last_error));
+  if (reasons.empty()) return;
+  const std::string what = reasons.size() == report.metrics.size()
+                               ? "no poll was answered"
+                               : fmt::format("{} of {} metrics were never answered", reasons.size(),
+                                             report.metrics.size());
+  throw MeasurementError{fmt::format("poll {}: {} ({})", url, what, fmt::join(reasons, "; "))};
 }
 
 }  // namespace tl::pace

@@ -1,11 +1,9 @@
 #include "pace/pace_run.hh"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <map>
 
 #include "base/clock.hh"
-#include "base/errors.hh"
 #include "live/csv.hh"
 #include "pace/poll_loop.hh"
 #include "pace/sample_log.hh"
@@ -41,15 +39,6 @@ void compare(Prometheus& server, const PolledMetric& metric, const PaceConfig& c
   report.equal = fixed_equivalent(elapsed_ns, report.summary.wire_bytes, report.instant_bytes);
 }
 
-void check_answers(const PaceReport& report, const std::string& url) {
-  const auto unanswered = [](const MetricReport& metric) {
-    return metric.summary.polls == metric.summary.failed_polls;
-  };
-  if (std::all_of(report.metrics.begin(), report.metrics.end(), unanswered))
-    throw MeasurementError{
-        fmt::format("poll {}: no poll was answered (the log names the reasons)", url)};
-}
-
 }  // namespace
 
 PaceReport run_pace(const PaceConfig& config, PaceMode mode,
@@ -58,10 +47,13 @@ PaceReport run_pace(const PaceConfig& config, PaceMode mode,
   live::CsvFile log{config.csv, cost_header(config.style)};
   std::optional<SampleLog> samples;
   if (mode == PaceMode::adaptive && !config.samples.empty()) samples.emplace(config.samples);
+  std::map<std::string, std::string> last_errors;  // by expression
   PollLoop loop{polled_metrics(config, mode, samples ? &*samples : nullptr), config.budget,
                 [&](const PollOutcome& outcome) {
                   if (samples)
                     for (const SeriesSamples& series : outcome.new_samples) samples->append(series);
+                  if (!outcome.row.error.empty())
+                    last_errors[outcome.row.metric] = outcome.row.error;
                   log.append(cost_line(outcome.row, config.style));
                 }};
   if (mode == PaceMode::adaptive) (void)server.synchronize();
@@ -75,11 +67,11 @@ PaceReport run_pace(const PaceConfig& config, PaceMode mode,
   }
   PaceReport report{mode, config.interval, monotonic_ns() - begin_ns, {}};
   for (const auto& metric : loop.metrics()) {
-    report.metrics.push_back({metric->expression(), metric->summary(), 0, 0, {}});
+    report.metrics.push_back(
+        {metric->expression(), metric->summary(), last_errors[metric->expression()], 0, 0, {}});
     if (mode == PaceMode::adaptive)
       compare(server, *metric, config, report.elapsed_ns, report.metrics.back());
   }
-  check_answers(report, config.prometheus.url);
   return report;
 }
 

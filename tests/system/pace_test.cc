@@ -115,10 +115,31 @@ TEST_CASE("15 a poll that nobody answers is a row without bandwidth, and the end
                    "--interval", "1s", "--duration", "1500ms", "--csv", csv},
                   20s);
   CHECK(result.status.code == 3);
-  CHECK(result.err.find("no poll was answered") != std::string::npos);
+  CHECK(result.err.find("no poll was answered (up: Failed to connect") != std::string::npos);
   const auto lines = lines_of(csv);
   REQUIRE(lines.size() == 3);
   CHECK(lines[1].ends_with(",up,,0.000000\r"));
+}
+
+TEST_CASE(
+    "15 a metric that is never answered, beside one that is: report with reason, and exit 3") {
+  const MonitoredNode node{every_second_config()};
+  const TemporaryFolder folder;
+  const std::string report_file = folder.path() / "report.json";
+  for (const char* verb : {"baseline", "adaptive"}) {
+    const auto result = run_command(
+        pace_command(node.prometheus(), verb,
+                     {"--metric", "up", "--metric", "bad((", "--interval", "1s", "--duration",
+                      "1500ms", "--csv", folder.path() / "pace.csv", "--report", report_file}),
+        20s);
+    CHECK(result.status.code == 3);
+    CHECK(result.err.find("1 of 2 metrics were never answered (bad((: HTTP 400: ") !=
+          std::string::npos);
+    CHECK(result.err.find("\n  last error: HTTP 400: ") != std::string::npos);
+    const auto report = nlohmann::json::parse(read_file(report_file));
+    CHECK(metric_of(report, "up")["last_error"].is_null());
+    CHECK(metric_of(report, "bad((")["last_error"].get<std::string>().starts_with("HTTP 400: "));
+  }
 }
 
 TEST_CASE("13 live: two runs keep every stored sample exactly once") {

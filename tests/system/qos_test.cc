@@ -303,6 +303,56 @@ TEST_CASE("18 three processes, restarted when killed; Ctrl-C ends all and delive
   });
 }
 
+TEST_CASE(
+    "3 points that reach no database and have no spool are lost: exit code 4, after Ctrl-C too") {
+  const TemporaryFolder folder;
+  const std::string csv = folder.path() / "rows.csv";
+  const auto qos = [](const Argv& more) {
+    Argv argv{TL_PROGRAM,           "qos",        "--ping", "127.0.0.1", "--quiet", "--influx-url",
+              "http://127.0.0.1:1", "--database", "lab"};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  };
+  Child forever{qos({"--every", "1s", "--csv", csv})};
+  CHECK(eventually([&] { return read_value(csv).find(",ping,") != std::string::npos; }, 20s));
+  forever.signal(SIGINT);
+  const CommandResult once = run_command(qos({"--once"}), 30s);
+  CHECK(once.status.code == 4);
+  CHECK(once.err.find("write to http://127.0.0.1:1: 1 points lost: ") != std::string::npos);
+  const auto status = forever.wait(20s);
+  REQUIRE(status);
+  CHECK(status->code == 4);
+}
+
+TEST_CASE(
+    "17 options of InfluxDB without its URL are refused; its token may be in the environment") {
+  for (const char* option : {"--spool", "--database"}) {
+    const CommandResult result =
+        run_command({TL_PROGRAM, "qos", "--ping", "127.0.0.1", "--once", option, "x"}, 10s);
+    CHECK(result.status.code == 2);
+    CHECK(result.err.find("InfluxDB has settings but no URL") != std::string::npos);
+  }
+  FakeServer database;
+  const CommandResult result =
+      run_command({"env", "INFLUXDB_TOKEN=t0ken", "INFLUXDB_VERSION=3", TL_PROGRAM, "qos", "--ping",
+                   "127.0.0.1", "--once", "--influx-url", database.url(), "--database", "lab"},
+                  30s);
+  CHECK(result.status.code == 0);
+  REQUIRE(database.requests().size() == 1);
+  CHECK(database.requests()[0].header("authorization").ends_with(" t0ken"));
+}
+
+TEST_CASE("17 --ping wins over QOS_PING, also when both name the same address") {
+  for (const char* variable : {"QOS_PING=127.0.0.2", "QOS_PING=127.0.0.1"}) {
+    const CommandResult result = run_command(
+        {"env", variable, TL_PROGRAM, "qos", "--ping", "127.0.0.1", "--once", "--json"}, 30s);
+    CHECK(result.status.code == 0);
+    const auto rows = printed_rows(result.out);
+    CHECK(rows.size() == 1);
+    CHECK(rows.contains("ping 127.0.0.1"));
+  }
+}
+
 TEST_CASE("3 qos with a spool: rows of a round without database survive SIGKILL, and come later") {
   const VethPair pair;
   pair.left.run([&] {

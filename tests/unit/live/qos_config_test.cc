@@ -34,6 +34,13 @@ std::string refusal(const std::string& text) {
   return "";
 }
 
+Environment environment_of(const std::map<std::string, std::string>& variables) {
+  return [variables](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional{found->second};
+  };
+}
+
 }  // namespace
 
 TEST_CASE("17 a file says what to probe, how often, and where rows go") {
@@ -78,17 +85,63 @@ TEST_CASE("17 mistakes are named with their line") {
         "target a: the scheme is not http or https");
   CHECK(refusal("targets: [{name: a, ping: x}]\ninflux: {url: 'http://x'}\n") ==
         "influx: database, or org and bucket missing");
+  CHECK(refusal("targets: [{name: a, ping: x}]\ninflux: {database: lab, spool: /x}\n")
+            .starts_with("qos: InfluxDB has settings but no URL (give --influx-url, "));
 }
 
-TEST_CASE("19 the environment adds targets and gives secrets, and names itself in mistakes") {
-  const std::map<std::string, std::string> variables{
-      {"QOS_PING", "198.18.0.2"},        {"QOS_EVERY", "10s"},        {"INFLUXDB_ORG", "o"},
-      {"INFLUXDB_URL", "http://x:8086"}, {"INFLUXDB_TOKEN", "t0ken"}, {"INFLUXDB_BUCKET", "b"}};
+TEST_CASE("17 a probe that the environment or a flag names replaces those of the file") {
+  const std::string file =
+      "targets:\n"
+      "  - {name: lab, ping: 198.18.0.2, iperf: 198.18.0.2}\n"
+      "  - {name: six, ping: 'fd00::1'}\n";
+  QosConfig c = read_text(file);
+  apply_target(c, {"198.18.0.9", "", "http://198.18.0.9/"});
+  check_qos_config(c);
+  CHECK(targets_of(c, "ping") == std::vector<std::string>{"198.18.0.9"});
+  CHECK(targets_of(c, "iperf") == std::vector<std::string>{"lab"});
+  CHECK(targets_of(c, "http") == std::vector<std::string>{"198.18.0.9"});
+  CHECK(c.targets.size() == 2);
+  c = read_text(file);
+  apply_target(c, {});
+  CHECK(targets_of(c, "ping") == std::vector<std::string>{"lab", "six"});
+}
+
+TEST_CASE("17 a target that is named like one of the file takes over its other probes") {
+  QosConfig c =
+      read_text("targets: [{name: x, ping: y, iperf: 'y:5202', http: {download: 'http://y/'}}]\n");
+  apply_target(c, {"x", "", ""});
+  check_qos_config(c);
+  REQUIRE(c.targets.size() == 1);
+  CHECK(c.targets[0].ping == "x");
+  CHECK(c.targets[0].iperf_server == "y");
+  CHECK(c.targets[0].iperf_port == 5202);
+  CHECK(c.targets[0].http_download_url == "http://y/");
+}
+
+TEST_CASE("17 a flag wins over its variable, and both name one target") {
+  TargetWords words{"127.0.0.1", "", ""};
+  complete_from_environment(
+      words, environment_of({{"QOS_PING", "127.0.0.2"}, {"QOS_HTTP", "http://127.0.0.1/"}}));
   QosConfig c;
-  apply_environment(c, [&](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional{found->second};
-  });
+  apply_target(c, words);
+  check_qos_config(c);
+  REQUIRE(c.targets.size() == 1);
+  CHECK(c.targets[0].ping == "127.0.0.1");
+  CHECK(c.targets[0].http_ping_url == "http://127.0.0.1/");
+}
+
+TEST_CASE("19 the environment names a target and gives secrets, and names itself in mistakes") {
+  const Environment environment = environment_of({{"QOS_PING", "198.18.0.2"},
+                                                  {"QOS_EVERY", "10s"},
+                                                  {"INFLUXDB_ORG", "o"},
+                                                  {"INFLUXDB_URL", "http://x:8086"},
+                                                  {"INFLUXDB_TOKEN", "t0ken"},
+                                                  {"INFLUXDB_BUCKET", "b"}});
+  QosConfig c;
+  TargetWords words;
+  apply_environment(c, environment);
+  complete_from_environment(words, environment);
+  apply_target(c, words);
   check_qos_config(c);
   CHECK(c.targets.at(0).name == "198.18.0.2");
   CHECK(c.every_http == 10s);

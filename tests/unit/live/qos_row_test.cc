@@ -45,6 +45,13 @@ HttpOutcome http_failure() {
   return outcome;
 }
 
+// As from a server that announces more than it sends.
+HttpOutcome http_broken_off() {
+  HttpOutcome outcome = http_answer(200);
+  outcome.error = "transfer closed with 990 bytes remaining to read";
+  return outcome;
+}
+
 HttpRound all_three(const HttpOutcome& outcome) { return {outcome, outcome, outcome}; }
 
 // Rows of good and failed rounds of all probes.
@@ -59,7 +66,8 @@ std::vector<QosRow> rows_of_every_kind(FailureStyle style) {
           iperf_row("t", 4, iperf_failure(), style),
           http_row("t", 5, all_three(http_answer(200)), style),
           http_row("t", 6, all_three(http_answer(503)), style),
-          http_row("t", 7, all_three(http_failure()), style)};
+          http_row("t", 7, all_three(http_failure()), style),
+          http_row("t", 8, all_three(http_broken_off()), style)};
 }
 
 double real(const QosRow& row, const char* name) {
@@ -152,6 +160,16 @@ TEST_CASE("2 the compatible style has the users' fourteen names, with 0 and -1 f
                                                {"http_upload_ms", 0},
                                                {"http_upload_status", -1}};
   CHECK(failed == expected);
+}
+
+TEST_CASE("2 an answer that breaks off is no answer: its statuses are -1, in both styles") {
+  for (const FailureStyle style : {FailureStyle::absent, FailureStyle::compatible}) {
+    const QosRow row = http_row("t", 1, all_three(http_broken_off()), style);
+    CHECK_FALSE(row.success);
+    CHECK(row.error.starts_with("ping: transfer closed with 990 bytes"));
+    for (const char* name : {"http_status_code", "http_download_status", "http_upload_status"})
+      CHECK(integer(row, name) == -1);
+  }
 }
 
 TEST_CASE("2 rows travel as JSON without loss, and what is no row is refused") {
