@@ -155,7 +155,8 @@ struct Ours {
   Ours(const Fan& fan, CounterLayout layout) : session{layout} {
     points.push_back(open_point("left", NetNs::open(path_of(fan.left))));
     points.push_back(open_point("right", NetNs::open(path_of(fan.right))));
-    for (CounterPoint& point : points) name_devices(point, session.kernel(), LoopbackPorts::ignored);
+    for (CounterPoint& point : points)
+      name_devices(point, session.kernel(), LoopbackPorts::ignored);
     session.start();
   }
   static std::string path_of(const NetNs& netns) {

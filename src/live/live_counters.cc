@@ -56,7 +56,8 @@ LiveCounters::LiveCounters(std::vector<CountedNamespace> namespaces,
                            std::vector<std::uint16_t> ports)
     : points_{open_points(std::move(namespaces))},
       session_{std::make_unique<CounterSession>(layout_of(points_, std::move(ports)))} {
-  for (CounterPoint& point : points_) name_devices(point, session_->kernel(), LoopbackPorts::counted);
+  for (CounterPoint& point : points_)
+    name_devices(point, session_->kernel(), LoopbackPorts::counted);
   session_->start();
 }
 

@@ -32,7 +32,8 @@ class CounterStream {
         output_{open_output()},
         points_{open_points()},
         session_{layout()} {
-    for (CounterPoint& point : points_) name_devices(point, session_.kernel(), LoopbackPorts::counted);
+    for (CounterPoint& point : points_)
+      name_devices(point, session_.kernel(), LoopbackPorts::counted);
     drop_capabilities();  // everything that needs them is open
   }
 

@@ -61,7 +61,8 @@ class CountersAgent {
     layout.ports = plan.ports;
     session_.emplace(layout);
     spool_.emplace(folder_ / "counters");
-    for (CounterPoint& point : points_) name_devices(point, session_->kernel(), LoopbackPorts::ignored);
+    for (CounterPoint& point : points_)
+      name_devices(point, session_->kernel(), LoopbackPorts::ignored);
   }
 
   void open(const Plan& plan) {

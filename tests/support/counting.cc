@@ -21,7 +21,8 @@ CounterLayout Counting::only_points() {
 
 Counting::Counting(const Points& points, CounterLayout layout)
     : points_{open_points(points)}, session_{std::move(layout)} {
-  for (CounterPoint& point : points_) name_devices(point, session_.kernel(), LoopbackPorts::ignored);
+  for (CounterPoint& point : points_)
+    name_devices(point, session_.kernel(), LoopbackPorts::ignored);
   session_.start();
   const CounterKernel& kernel = session_.kernel();
   second_reader_.emplace(kernel.layout(), kernel.cpus(), kernel.memory(Hook::rx),
