@@ -74,15 +74,19 @@ void sync_folder(const std::filesystem::path& folder) {
 std::filesystem::path output_target(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return path;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  // Nothing there, or nothing to be seen: opening it will say why.
+  if (type == fs::file_type::not_found || type == fs::file_type::none) return path;
   const fs::path target = fs::canonical(path, error);
   if (error || !fs::is_regular_file(target, error))
     throw UsageError{"write " + path.native() + ": what is there is no regular file"};
   return target;
 }
 
+namespace {
+
 // A name that nobody else can have prepared: others may write into the folders of services.
-static std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+std::filesystem::path temporary_beside(const std::filesystem::path& path) {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number)
     throw_errno("name a file beside", path.native());
@@ -90,6 +94,8 @@ static std::filesystem::path temporary_beside(const std::filesystem::path& path)
   name += "." + std::to_string(number) + ".tmp";
   return name;
 }
+
+}  // namespace
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
   const std::filesystem::path temporary = temporary_beside(path);

@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 struct RttWords {
   std::string file, filter, duration, interval = "10s", label_by = "ack", password_file;
   std::vector<std::string> labels;
-  bool removes_at_end = false;
+  bool adds = false, removes_at_end = false;
   live::PacketTapOptions tap;
   live::RttHistogramOptions histogram;
   live::PushOptions push;
@@ -54,6 +54,9 @@ void bind_push(CLI::App& app, RttWords& words) {
       ->default_val("trafficlab_rtt")
       ->capture_default_str();
   app.add_option("--group", words.labels, "further label of the grouping key, NAME=VALUE");
+  app.add_flag("--push-add", words.adds,
+               "leave the group's metrics of other names (POST); else the push replaces all of it")
+      ->needs(url);
   app.add_flag("--remove-at-end", words.removes_at_end, "delete the group when ending")->needs(url);
   app.add_option("--user", words.push.user, "basic authentication")->needs(url);
   app.add_option("--password-file", words.password_file, "file with the password")->needs(url);
@@ -79,14 +82,14 @@ void complete(RttWords& words) {
 class RttOutput {
  public:
   RttOutput(const live::Registry& registry, const RttWords& words)
-      : registry_{registry}, removes_at_end_{words.removes_at_end} {
+      : registry_{registry}, adds_{words.adds}, removes_at_end_{words.removes_at_end} {
     if (!words.push.url.empty()) gateway_.emplace(words.push);
   }
   // A push that fails is made up for by the next: the numbers are cumulative.
   void push() {
     if (!gateway_) return;
     try {
-      gateway_->push(registry_.collect());
+      send();
     } catch (const MachineError& e) {
       spdlog::warn("{}", e.what());
     }
@@ -98,13 +101,20 @@ class RttOutput {
     else if (removes_at_end_)
       gateway_->remove();
     else
-      gateway_->push(registry_.collect());
+      send();
   }
 
  private:
+  void send() {
+    if (adds_)
+      gateway_->push_add(registry_.collect());
+    else
+      gateway_->push(registry_.collect());
+  }
+
   const live::Registry& registry_;
   std::optional<live::Pushgateway> gateway_;
-  bool removes_at_end_;
+  bool adds_, removes_at_end_;
 };
 
 void listen(live::PacketTap& tap, Walk& walk, const RttWords& words, RttOutput& output,

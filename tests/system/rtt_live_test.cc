@@ -10,9 +10,11 @@
 #include "base/fd.hh"
 #include "base/process.hh"
 #include "support/busy_cpus.hh"
+#include "support/capture_maker.hh"
 #include "support/capture_process.hh"
 #include "support/processes.hh"
 #include "support/server.hh"
+#include "support/tcp_simulation.hh"
 #include "support/temporary.hh"
 #include "support/veth_pair.hh"
 
@@ -167,6 +169,30 @@ TEST_CASE("live rtt: the group is removed at the end when asked for") {
                std::string::npos;
       },
       5s));
+}
+
+TEST_CASE("rtt: a push replaces the group, or with --push-add leaves metrics of other names") {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "talk.pcap";
+  write_file(file, pcap_file(simulate({}).at_client));
+  const Server gateway{pushgateway(), "/-/ready"};
+  const auto push = [&](const std::string& metric, const Argv& more) {
+    Argv args{"rtt", file, "--push-url", gateway.url(), "--metric", metric};
+    args.insert(args.end(), more.begin(), more.end());
+    const CommandResult result = run_trafficlab(args);
+    CHECK_MESSAGE(result.status.ok(), result.err);
+  };
+  const auto has = [&](const char* metric) {
+    return !counts_on(http_get(gateway.port(), "/metrics").body, metric).empty();
+  };
+  push("first_rtt", {});
+  push("second_rtt", {"--push-add"});
+  CHECK(has("first_rtt"));
+  CHECK(has("second_rtt"));
+  push("third_rtt", {});
+  CHECK_FALSE(has("first_rtt"));
+  CHECK_FALSE(has("second_rtt"));
+  CHECK(has("third_rtt"));
 }
 
 TEST_CASE("live rtt: pairs beyond the bound are one series, and nothing is lost") {
