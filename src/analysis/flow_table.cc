@@ -40,9 +40,10 @@ inline FlowKey FlowKey::of(const PacketInfo& info, bool& from_high) {
         std::uint64_t{word_at<std::uint32_t>(source)} << 16 | info.source_port;
     const std::uint64_t to =
         std::uint64_t{word_at<std::uint32_t>(destination)} << 16 | info.destination_port;
+    // Without a branch, which would go wrong with every other packet of a conversation.
     from_high = from > to;
-    key.low_ = std::min(from, to);
-    key.high_ = std::max(from, to);
+    key.low_ = from_high ? to : from;
+    key.high_ = from ^ to ^ key.low_;
     return key;
   }
   const int order = std::memcmp(source, destination, sizeof info.source);
