@@ -94,7 +94,8 @@ static __always_inline struct tl_counter_rest *rest_of(struct tl_counter *counte
 	return (struct tl_counter_rest *)(counter + TL_DEVICE_SLOTS + tl_cells);
 }
 
-/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
+/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. To be asked right where it is
+ * used: it does not carry them over to copies on the stack either. */
 static __always_inline __u64 known_series(__u64 series)
 {
 	barrier_var(series);
@@ -128,11 +129,11 @@ static __always_inline void close_bucket(void *ring, struct tl_counter *counter,
 					 __u32 current_epoch)
 {
 	__u32 epoch = counter->epoch;
-	__u64 series = known_series(counter->series);
 	__u32 slot = bpf_get_smp_processor_id() * (tl_slot_mask + 1) + (epoch & tl_slot_mask);
 	struct tl_cell *cell = bpf_map_lookup_elem(ring, &slot);
 	if (!cell)
 		return;
+	__u64 series = known_series(counter->series);
 	cell += series;
 	struct tl_cell gained = {
 		.epoch = epoch,

@@ -48,12 +48,6 @@ static __always_inline __u8 byte_at(const __u8 *memory)
 	return *(__u8 *)&word;
 }
 
-#include "count.bpf.h"
-
-#define ARPHRD_ETHER 1U
-#define ARPHRD_LOOPBACK 772U
-#define NETDEV_TX_BUSY 0x10
-
 #ifdef TL_RAW_TP
 #define GET(pointer, field) BPF_CORE_READ(pointer, field)
 #define HOOK(name) SEC("raw_tp/" name)
@@ -62,148 +56,13 @@ static __always_inline __u8 byte_at(const __u8 *memory)
 #define HOOK(name) SEC("tp_btf/" name)
 #endif
 
+#include "device_slots.bpf.h"
+
+#define NETDEV_TX_BUSY 0x10
+#define MAX_CPUS 8192 /* CONFIG_NR_CPUS of the kernels that have most */
+
 TL_HOOK_MAPS(offered);
 TL_SUM_MAPS(failed); /* nobody asks when it happened: no ring */
-TL_MAP(devices, struct tl_device); /* one a device series */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct tl_device_key);
-	__type(value, struct tl_device_series);
-} device_table SEC(".maps");
-
-static __always_inline struct tl_device_key key_of(struct net_device *device)
-{
-	struct net *net = GET(device, nd_net.net);
-	struct tl_device_key key = {0, GET(net, ns.inum), (__u32)GET(device, ifindex)};
-	if (bpf_core_field_exists(net->net_cookie))
-		key.netns_cookie = GET(net, net_cookie);
-	return key;
-}
-
-/* A cookie is never given twice and says the namespace alone; the inode number lies in another cache line. */
-static __always_inline __u64 name_of(struct net_device *device)
-{
-	struct net *net = GET(device, nd_net.net);
-	return bpf_core_field_exists(net->net_cookie) ? GET(net, net_cookie) : GET(net, ns.inum);
-}
-
-/* A device that nobody named: gets the next free series at once, or `other` when there is none left, or is remembered
- * as one to ignore. Two CPUs may race for it: the one whose entry is in the table first wins, and the other's series
- * stays unknown and empty. */
-static __noinline int register_device(const struct tl_device_key *key, __u32 type)
-{
-	struct tl_device_series fresh = {TL_SERIES_OTHER, tl_count_unknown ? (tl_ports ? TL_COUNTS_PORTS : 0) : TL_IGNORED};
-	struct tl_device *device = 0;
-	if (!key)
-		return 0;
-	if (tl_count_unknown) {
-		__u32 series = __sync_fetch_and_add(&tl_control.next_series, 1);
-		device = series < tl_device_series ? bpf_map_lookup_elem(&devices, &series) : 0;
-		if (device)
-			fresh.series = series;
-	}
-	if (bpf_map_update_elem(&device_table, key, &fresh, BPF_NOEXIST) == 0 && device) {
-		device->key = *key;
-		device->type = type;
-		device->known = 1;
-	}
-	return 0;
-}
-
-/* Bytes of the link-layer header of a device's frames. */
-static __always_inline __u32 header_of_type(__u16 type)
-{
-	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
-}
-
-/* The table's answer for a device. */
-static __always_inline struct tl_device_series ask(struct net_device *device)
-{
-	struct tl_device_series none = {TL_SERIES_OTHER, tl_count_unknown ? 0 : TL_IGNORED}; /* the table is full */
-	struct tl_device_key key = key_of(device);
-	struct tl_device_series *found = bpf_map_lookup_elem(&device_table, &key);
-	if (!found) {
-		register_device(&key, GET(device, type));
-		found = bpf_map_lookup_elem(&device_table, &key);
-	}
-	return found ? *found : none;
-}
-
-static __always_inline void add_all(struct tl_sums *to, const struct tl_sums *sums)
-{
-	to->packets += sums->packets;
-	to->bytes += sums->bytes;
-	to->extra_packets += sums->extra_packets;
-	to->extra_bytes += sums->extra_bytes;
-}
-
-/* Empties a slot: its bucket goes to the ring, its totals to its series, whose own bucket gains nothing by that. */
-static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring)
-{
-	struct tl_counter_rest *rest = rest_of(slot);
-	struct tl_counter *series = series_of(counters, slot->series);
-	if (slot->now.packets != rest->before.packets)
-		close_bucket(ring, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
-	next_version(series);
-	add_all(&series->now, &slot->now);
-	add_all(&rest_of(series)->before, &slot->now);
-	next_version(series);
-	__builtin_memset(&slot->now, 0, sizeof(slot->now));
-	__builtin_memset(&rest->before, 0, sizeof(rest->before));
-	slot->start_ns = 0;
-}
-
-/* Gives a device one of its two slots, the one that has been another's for longer; not 0 when it is the second. */
-static __noinline int learn(struct net_device *device, struct tl_counter *first, void *counters_map, void *ring)
-{
-	struct tl_counter *counters = counters_of_cpu(counters_map);
-	if (!counters)
-		return 0;
-	struct tl_device_series series = ask(device);
-	struct tl_counter *second = first + TL_DEVICE_SETS;
-	struct tl_counter *slot = rest_of(first)->learned <= rest_of(second)->learned ? first : second;
-	__u32 *moves = &rest_of(counters)->moves;
-	(void)__sync_lock_test_and_set(moves, *moves + 1);
-	next_version(slot);
-	if (slot->now.packets)
-		empty(slot, counters, ring);
-	rest_of(slot)->learned = *moves;
-	/* The device may have had a slot in this very bucket, or in the next, from which time stepped back. */
-	rest_of(slot)->closed = (__u32)epoch_of(now_ns(tl_control.mode)) + 1;
-	slot->series = (__u16)series.series;
-	slot->flags = (__u8)series.flags;
-	slot->link_header = (__u8)header_of_type(GET(device, type));
-	slot->ifindex = (__u32)GET(device, ifindex);
-	slot->netns = name_of(device);
-	next_version(slot);
-	(void)__sync_lock_test_and_set(moves, *moves + 1);
-	return slot != first;
-}
-
-static __always_inline int is_of(const struct tl_counter *slot, __u32 ifindex, __u64 netns)
-{
-	return slot->ifindex == ifindex && slot->netns == netns;
-}
-
-/* The slot of a device on this CPU. */
-static __always_inline struct tl_counter *slot_of(struct net_device *device, struct tl_counter *counters,
-						  void *counters_map, void *ring)
-{
-	__u32 ifindex = (__u32)GET(device, ifindex);
-	__u64 netns = name_of(device);
-	/* Both numbers count up: this spreads better than chance. In bytes, which saves the packet a few instructions. */
-	__u64 bytes = sizeof(struct tl_counter);
-	struct tl_counter *first =
-		(void *)counters + (((ifindex ^ (__u32)netns * 7) * bytes) & ((TL_DEVICE_SETS - 1) * bytes));
-	if (likely(is_of(first, ifindex, netns)))
-		return first;
-	struct tl_counter *second = first + TL_DEVICE_SETS;
-	if (likely(is_of(second, ifindex, netns)))
-		return second;
-	return learn(device, first, counters_map, ring) ? second : first;
-}
 
 static __always_inline void *ring_of(enum hook hook)
 {
@@ -245,9 +104,9 @@ static __noinline int add_ports_of(struct sk_buff *skb, void *counters_map, __u6
 }
 
 /* Not 0 when the packet carries a VLAN tag beside its bytes. */
-static __always_inline __u32 has_tag_beside(struct sk_buff *skb)
+static __always_inline __u64 has_tag_beside(struct sk_buff *skb)
 {
-	__u32 tag;
+	__u64 tag;
 	if (bpf_core_field_exists(skb->vlan_all)) {
 		tag = GET(skb, vlan_all);
 	} else {
@@ -267,6 +126,24 @@ static __always_inline const struct skb_shared_info *shared_of(struct sk_buff *s
 
 #define SHARED(shared, field) (reads_directly() ? (shared)->field : BPF_CORE_READ(shared, field))
 
+/* The one question that every packet asks there: in two ways, of which the verifier removes one. A whole register each,
+ * or the compiler would mask it where they meet. */
+static __always_inline __u64 gso_size_of(struct sk_buff *skb)
+{
+	const void *shared = GET(skb, head) + GET(skb, end);
+	__u64 gso_size;
+	if (reads_directly()) {
+		const struct skb_shared_info *info =
+			bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info));
+		gso_size = info->gso_size;
+		barrier_var(gso_size);
+	} else {
+		gso_size = BPF_CORE_READ((const struct skb_shared_info *)shared, gso_size);
+		barrier_var(gso_size);
+	}
+	return gso_size;
+}
+
 /* Where the packet's data begins, from skb->head. */
 static __always_inline __u32 data_offset(struct sk_buff *skb)
 {
@@ -279,9 +156,9 @@ static __always_inline __u32 data_offset(struct sk_buff *skb)
  * header begins. Other packets say it in their headers, which takes longer. `bytes`: of the frame; `pulled`: those of its
  * link header that lie in front of the packet's data. Not apart: a stream of super-packets leaves little in the caches, and
  * another function is another line of code to wait for. */
-static __always_inline __u64 segmentation_of(struct sk_buff *skb, const struct skb_shared_info *shared, __u32 bytes,
-					__u32 pulled, __u32 link_header)
+static __always_inline __u64 segmentation_of(struct sk_buff *skb, __u32 bytes, __u32 pulled, __u32 link_header)
 {
+	const struct skb_shared_info *shared = shared_of(skb);
 	__u8 *head = GET(skb, head);
 	__u32 link_offset = data_offset(skb) - pulled;
 	__u32 segments = SHARED(shared, gso_segs), type = SHARED(shared, gso_type);
@@ -301,12 +178,6 @@ static __always_inline __u64 segmentation_of(struct sk_buff *skb, const struct s
 	return segmentation(head + link_offset + link_header, SHARED(shared, gso_size), segments, link_header + tag, bytes);
 }
 
-/* How the device counts. */
-static __noinline int flags_of(struct net_device *device, struct tl_counter *counters, void *counters_map, void *ring)
-{
-	return slot_of(device, counters, counters_map, ring)->flags;
-}
-
 /* There are no counters for this CPU, nor slots: the table says whether something is lost. */
 static __noinline int lose(struct net_device *device, void *states, __u32 skip)
 {
@@ -315,39 +186,77 @@ static __noinline int lose(struct net_device *device, void *states, __u32 skip)
 	return 0;
 }
 
-/* `skip`: flags of device series that another program counts at this place. */
-static __always_inline int count(struct sk_buff *skb, struct net_device *device, struct hook_maps maps, __u32 skip)
+/* What the events have for arguments. They are read where they are needed, which keeps registers free. */
+static __always_inline struct sk_buff *packet_in(const unsigned long long *arguments)
+{
+	return (struct sk_buff *)arguments[0];
+}
+
+static __always_inline struct net_device *device_in(const unsigned long long *arguments, enum hook hook)
+{
+	return hook == HOOK_tx ? (struct net_device *)arguments[1] : GET(packet_in(arguments), dev);
+}
+
+/* `skip`: flags of device series that another program counts at this place. What most packets do not need stands behind
+ * the rest: a packet waits for its code, too, which the stack's own has pushed out of the caches. For BPF the compiler
+ * does not rearrange branches by itself. */
+static __always_inline int count(const unsigned long long *arguments, struct hook_maps maps, __u32 skip)
 {
 	int is_rx = maps.hook == HOOK_rx;
 	__u32 mode = tl_control.mode;
+	__u64 now, interval_ns = tl_control.interval_ns;
 	struct tl_counter *counters = counters_of_cpu(maps.counters);
-	__u64 now;
 	if (unlikely(!counters))
-		return lose(device, maps.state, skip);
+		goto without_counters;
+	if (unlikely(mode != TL_COUNTING))
+		goto unusual_mode;
 	/* The clock comes first, except where it may not be needed. */
-	if (likely(mode == TL_COUNTING)) {
-		now = bpf_ktime_get_ns();
-	} else {
-		if (!(mode & TL_COUNTING))
-			return 0;
-		if ((mode & TL_SKIPPING) &&
-		    (flags_of(device, counters, maps.counters, maps.ring) & (skip | TL_IGNORED)))
-			return 0;
-		now = now_ns(mode);
-	}
-	struct tl_counter *slot = slot_of(device, counters, maps.counters, maps.ring);
+	now = bpf_ktime_get_ns();
+at_now:;
+	__u64 name = name_of(device_in(arguments, maps.hook), counters);
+	struct tl_counter *slot = first_slot(counters, name);
+	if (unlikely(slot->device != name))
+		goto search_slot;
+in_slot:
+	/* Also when now < start: the difference wraps. */
+	if (unlikely(now - slot->start_ns >= interval_ns))
+		goto late;
+in_bucket:;
+	struct sk_buff *skb = packet_in(arguments);
 	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
 	__u32 pulled = is_rx ? slot->link_header : 0;
 	if (is_rx && unlikely(pulled == 0))
 		pulled = data_offset(skb) - GET(skb, mac_header);
-	__u64 bytes = GET(skb, len) + pulled, extra = 0;
-	if (unlikely(has_tag_beside(skb)))
-		bytes += VLAN_HLEN;
-	keep_to_bucket(maps.ring, slot, now);
+	__u64 bytes = GET(skb, len) + pulled;
 	add_bytes(slot, bytes);
-	const struct skb_shared_info *shared = shared_of(skb);
-	if (SHARED(shared, gso_size)) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
-		extra = segmentation_of(skb, shared, (__u32)bytes, pulled, is_rx ? pulled : slot->link_header);
+	__u64 gso_size = gso_size_of(skb), tag = has_tag_beside(skb), extra = 0;
+	if (unlikely(slot->flags | gso_size | tag)) /* in one question */
+		goto more;
+	return 0;
+
+without_counters:
+	return lose(device_in(arguments, maps.hook), maps.state, skip);
+unusual_mode:
+	if (!(mode & TL_COUNTING))
+		return 0;
+	if ((mode & TL_SKIPPING) &&
+	    (flags_of(device_in(arguments, maps.hook), counters, maps.counters, maps.ring) & (skip | TL_IGNORED)))
+		return 0;
+	now = now_ns(mode);
+	goto at_now;
+search_slot:
+	slot = search(device_in(arguments, maps.hook), slot, maps.counters, maps.ring);
+	goto in_slot;
+late:
+	slot = next_bucket(device_in(arguments, maps.hook), slot, maps.counters, maps.ring, now);
+	goto in_bucket;
+more:
+	if (unlikely(tag)) {
+		bytes += VLAN_HLEN;
+		slot->now.bytes += VLAN_HLEN;
+	}
+	if (gso_size) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
+		extra = segmentation_of(skb, (__u32)bytes, pulled, is_rx ? pulled : slot->link_header);
 		add_extra(slot, extra);
 	}
 	if (unlikely(slot->flags & TL_COUNTS_PORTS)) {
@@ -360,22 +269,22 @@ static __always_inline int count(struct sk_buff *skb, struct net_device *device,
 }
 
 HOOK("netif_receive_skb")
-int BPF_PROG(tl_rx, struct sk_buff *skb)
+int tl_rx(const unsigned long long *arguments)
 {
-	return count(skb, GET(skb, dev), MAPS(rx), TL_TAPPED);
+	return count(arguments, MAPS(rx), TL_TAPPED);
 }
 
 HOOK("net_dev_start_xmit")
-int BPF_PROG(tl_tx, struct sk_buff *skb, struct net_device *device)
+int tl_tx(const unsigned long long *arguments)
 {
-	return count(skb, device, MAPS(tx), TL_TAPPED);
+	return count(arguments, MAPS(tx), TL_TAPPED);
 }
 
 /* Before the qdisc: what the stack wanted to send. The qdisc's own idea of the wire length is in the packet. */
 HOOK("net_dev_queue")
-int BPF_PROG(tl_offered, struct sk_buff *skb)
+int tl_offered(const unsigned long long *arguments)
 {
-	return count(skb, GET(skb, dev), MAPS(offered), 0);
+	return count(arguments, MAPS(offered), 0);
 }
 
 /* The driver did not take the packet. It may be freed already: only the arguments may be read. */
@@ -392,6 +301,23 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 	if (!counters)
 		return count_lost(&failed_state);
 	add_bytes(series_of(counters, series.series), length);
+	return 0;
+}
+
+static long forget_on(__u32 cpu, struct net_device **device)
+{
+	int is_cpu = forget(&rx_counters, cpu, *device);
+	forget(&tx_counters, cpu, *device);
+	forget(&offered_counters, cpu, *device);
+	return !is_cpu;
+}
+
+/* A device gets its first qdisc when it is opened, before any packet (dev_activate, net/sched/sch_generic.c), also after it
+ * moved to another namespace: so a device whose memory was another's, and one that has a new name, begin here. */
+HOOK("qdisc_create")
+int BPF_PROG(tl_opened, const void *operations, struct net_device *device)
+{
+	bpf_loop(MAX_CPUS, forget_on, &device, 0);
 	return 0;
 }
 

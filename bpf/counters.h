@@ -4,9 +4,9 @@
  * closes the one before: what the totals gained since it began goes into the ring. So the totals are right whatever
  * becomes of the ring, and a bucket that is over lies in the ring, or still in a counter that saw no packet since.
  *
- * A hook's counters are an array map with the key cpu; its value holds TL_DEVICE_SLOTS counters, each for a device that the CPU
- * met lately, and behind them one a series; then the rests of all these, in the same order. A series' total is the sum of its own counter and of the slots of its
- * devices. Its ring is an array map with the key cpu * slots + (epoch & slot_mask), whose value has one cell a series.
+ * A hook's counters are an array map with the key cpu; its value holds TL_DEVICE_SLOTS counters, each for a device that
+ * the CPU met lately, and behind them one a series; then the rests of all these, in the same order. A series' total is the
+ * sum of its own counter and of the slots of its devices. Its ring is an array map with the key cpu * slots + (epoch & slot_mask), whose value has one cell a series.
  * Only the hook's own program on that CPU writes them, so plain adds are exact. A cell carries the epoch it belongs to:
  * user space never clears anything. */
 #ifndef TL_COUNTERS_H
@@ -18,6 +18,13 @@
  * side, then packets whose ports could not be read. */
 #define TL_SERIES_OTHER 0U
 #define TL_PORT_SIDES 2U /* local, remote */
+
+/* What names a device and its series. */
+struct tl_device_key {
+	__u64 netns_cookie; /* 0 on kernels without it */
+	__u32 netns_inode;
+	__u32 ifindex;
+};
 
 /* Counts of one series in one bucket on one CPU. */
 struct tl_cell {
@@ -42,11 +49,11 @@ struct tl_counter {
 	__u64 start_ns;     /* begin of the bucket that the latest packet fell into, CLOCK_MONOTONIC */
 	__u32 epoch;        /* its number, as in a cell */
 	__u32 version;      /* odd while a bucket is being closed, or a slot gets another device */
-	__u64 netns;        /* of a slot's device: its namespace's cookie, or the inode number on kernels without */
-	__u32 ifindex;
+	__u64 device;       /* of a slot: whose it is, see name_of(), or 0; other CPUs may make it 0, see forget() */
 	__u16 series;
 	__u8 flags;         /* see tl_device_series */
 	__u8 link_header;   /* bytes in front of the network header of the device's frames, as its type says */
+	__u32 reserved;
 };
 
 /* The rest of a counter, which only a bucket's end and a new device need: apart, so that the counters of many devices lie
@@ -56,13 +63,14 @@ struct tl_counter_rest {
 	__u32 closed;          /* no later bucket of its series is in the ring; of `other`, whose devices share it, nothing */
 	__u32 moves;           /* of the CPU's first slot: odd while totals move from a slot to a series */
 	__u32 learned;         /* of a slot: that number when it got its device */
-	__u32 reserved[5];
+	__u32 reserved;
+	struct tl_device_key key; /* of a slot's device */
 };
 
-/* Slots, two of which may hold a device: one of the first half and the one as far into the second half. Devices mostly
- * lie in the first, side by side, on few pages: with many devices a page's address is what a packet waits for. */
-#define TL_DEVICE_SETS 256U
-#define TL_DEVICE_SLOTS (2 * TL_DEVICE_SETS)
+/* A device lies in the slot that its address says, or in one of those behind it. */
+#define TL_DEVICE_PLACES 512U
+#define TL_DEVICE_WAYS 8U
+#define TL_DEVICE_SLOTS (TL_DEVICE_PLACES + TL_DEVICE_WAYS - 1)
 
 /* What user space tells the programs. */
 #define TL_COUNTING 1U /* nothing is counted without */
@@ -80,13 +88,6 @@ struct tl_control {
 struct tl_hook_state {
 	__u64 lost; /* packets that found no counters: a CPU number out of range */
 	__u64 reserved[7];
-};
-
-/* What names a device series. */
-struct tl_device_key {
-	__u64 netns_cookie; /* 0 on kernels without it */
-	__u32 netns_inode;
-	__u32 ifindex;
 };
 
 /* A device seen: what is known of each series, index = series. */

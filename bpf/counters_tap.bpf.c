@@ -11,8 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-const volatile __u32 tl_tap_series = 0;      /* the device's */
-const volatile __u32 tl_tap_flags = 0;       /* TL_COUNTS_PORTS */
+const volatile __u32 tl_tap_offset = 0;      /* bytes from a CPU's counters to the one of the device's series */
 const volatile __u32 tl_tap_link_header = 0; /* bytes of its link-layer header */
 
 /* A byte of the packet, wherever it lies: the classic load (BPF_LD | BPF_ABS), whose offset counts from the link header,
@@ -22,17 +21,27 @@ unsigned long long load_byte(void *skb, unsigned long long offset) asm("llvm.bpf
 #define TL_BYTE(packet, offset) load_byte(packet, tl_tap_link_header + (offset))
 #include "count.bpf.h"
 
-static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *counters, __u64 now_ns, int is_rx, __u64 extra)
+static __always_inline int is_rx(const struct __sk_buff *skb)
 {
-	struct place place = {is_rx ? (void *)&rx_ring : (void *)&tx_ring, counters, now_ns};
-	struct amount a = {skb->len + (skb->vlan_present ? VLAN_HLEN : 0), extra};
+	return skb->pkt_type != PACKET_OUTGOING;
+}
+
+static __always_inline void *ring_of(const struct __sk_buff *skb)
+{
+	return is_rx(skb) ? (void *)&rx_ring : (void *)&tx_ring;
+}
+
+static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *counters, __u64 now_ns, __u64 bytes, __u64 extra)
+{
+	struct place place = {ring_of(skb), counters, now_ns};
+	struct amount a = {bytes, extra};
 	__u8 header[TL_HEADER_BYTES] = {};
 	__u16 ethertype = bpf_ntohs((__u16)skb->protocol);
 	/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
 	__u64 length = skb->len > tl_tap_link_header ? skb->len - tl_tap_link_header : 0;
 	if (length > TL_HEADER_BYTES)
 		length = TL_HEADER_BYTES;
-	if (!is_rx && tl_tap_link_header == ETH_HLEN) { /* the protocol field of raw senders may be 0 */
+	if (!is_rx(skb) && tl_tap_link_header == ETH_HLEN) { /* the protocol field of raw senders may be 0 */
 		__be16 in_frame = 0;
 		if (bpf_skb_load_bytes(skb, 12, &in_frame, 2) == 0)
 			ethertype = bpf_ntohs(in_frame);
@@ -40,40 +49,70 @@ static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *cou
 	barrier_var(length);
 	if (length > 0 && length <= TL_HEADER_BYTES)
 		bpf_skb_load_bytes(skb, tl_tap_link_header, header, (__u32)length);
-	add_ports(header, (__u32)length, ethertype, &place, is_rx, &a);
+	add_ports(header, (__u32)length, ethertype, &place, is_rx(skb), &a);
 	return 0;
 }
 
-static __always_inline void count(struct __sk_buff *skb, struct hook_maps maps, __u64 now_ns)
+/* As count() in counters.bpf.c: what most packets do not need stands behind the rest. */
+static __always_inline int count(struct __sk_buff *skb, int counts_ports)
 {
-	struct place place = {maps.ring, counters_of_cpu(maps.counters), now_ns};
-	if (!place.counters) {
-		count_lost(maps.state);
-		return;
-	}
+	__u32 mode = tl_control.mode;
+	__u64 now, interval_ns = tl_control.interval_ns;
+	struct tl_counter *counters, *counter;
+	if (unlikely((mode & (TL_COUNTING | TL_MOCKING)) != TL_COUNTING))
+		goto unusual_mode;
+	now = bpf_ktime_get_ns();
+at_now:
+	counters = is_rx(skb) ? counters_of_cpu(&rx_counters) : counters_of_cpu(&tx_counters);
+	if (unlikely(!counters))
+		goto without_counters;
+	counter = (void *)counters + tl_tap_offset;
+	/* Also when now < start: the difference wraps. */
+	if (unlikely(now - counter->start_ns >= interval_ns))
+		goto next_bucket;
+in_bucket:;
+	__u64 bytes = skb->len;
+	add_bytes(counter, bytes);
+	__u64 gso_size = skb->gso_size, has_tag = skb->vlan_present;
+	if (unlikely(gso_size | has_tag) || counts_ports) /* in one question */
+		goto more;
+	return 0;
+
+unusual_mode:
+	if (!(mode & TL_COUNTING))
+		return 0;
+	now = now_ns(mode);
+	goto at_now;
+without_counters:
+	return count_lost(is_rx(skb) ? (void *)&rx_state : (void *)&tx_state) & 0;
+next_bucket:
+	begin_bucket(ring_of(skb), counter, now);
+	goto in_bucket;
+more:;
 	/* The kernel keeps a VLAN tag beside the packet; on the way in it has taken it out of the frame by now. */
-	__u32 tag = skb->vlan_present ? VLAN_HLEN : 0;
-	struct amount a = {skb->len + tag, 0};
-	__u32 gso_size = skb->gso_size;
-	if (gso_size)
-		a.extra = segmentation(skb, gso_size, skb->gso_segs, tl_tap_link_header + tag, a.bytes);
-	add(&place, series_of(place.counters, tl_tap_series), &a);
-	if (tl_tap_flags & TL_COUNTS_PORTS)
-		add_ports_of(skb, place.counters, now_ns, maps.hook == HOOK_rx, a.extra);
+	__u64 tag = has_tag ? VLAN_HLEN : 0, extra = 0;
+	counter->now.bytes += tag;
+	bytes += tag;
+	if (gso_size) {
+		extra = segmentation(skb, gso_size, skb->gso_segs, tl_tap_link_header + tag, bytes);
+		add_extra(counter, extra);
+	}
+	if (counts_ports) /* the bucket's begin stands for any moment in it */
+		add_ports_of(skb, counters, counter->start_ns, bytes, extra);
+	return 0;
 }
 
+/* All return 0: nothing is kept. */
 SEC("socket")
 int tl_tap(struct __sk_buff *skb)
 {
-	__u32 mode = tl_control.mode;
-	if (!(mode & TL_COUNTING))
-		return 0;
-	__u64 now = now_ns(mode);
-	if (skb->pkt_type == PACKET_OUTGOING)
-		count(skb, MAPS(tx), now);
-	else
-		count(skb, MAPS(rx), now);
-	return 0; /* keep nothing */
+	return count(skb, 0);
+}
+
+SEC("socket")
+int tl_tap_ports(struct __sk_buff *skb)
+{
+	return count(skb, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

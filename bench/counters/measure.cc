@@ -191,7 +191,7 @@ UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
   });
 }
 
-bool is_tap(const bpf_prog_info& info) { return std::string_view{info.name} == "tl_tap"; }
+bool is_tap(const bpf_prog_info& info) { return std::string_view{info.name}.starts_with("tl_tap"); }
 
 // The trace event programs of a counting session, beside the peers and bpftrace.
 void measure_events(const Fan& fan, peers& peer, bool ports, Meter& meter,

@@ -179,6 +179,8 @@ struct CounterKernel::Impl {
       bpf_program__set_autoload(program(static_cast<Hook>(i)), used);
     }
     size(map("devices"), layout.device_series, sizeof(tl_device));
+    if (!layout.sees_openings)
+      bpf_program__set_autoload(bpf_object__find_program_by_name(object, "tl_opened"), false);
   }
 
   void load() const {

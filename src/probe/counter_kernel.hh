@@ -30,6 +30,7 @@ struct CounterLayout {
   bool count_unknown = true;  // give devices that were not named a series
   bool taps = true;           // count named devices at their own taps (bpf/counters_tap.bpf.c)
   bool mock_clock = false;    // tests: time is what set_mock_time says
+  bool sees_openings = true;  // tests: false, as if the trace event of opened devices was missed
 
   [[nodiscard]] std::uint32_t cells() const {
     return device_series + static_cast<std::uint32_t>(ports.size()) * TL_PORT_SIDES + 1;

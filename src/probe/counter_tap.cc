@@ -65,15 +65,19 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
                                                                        &counters_tap__destroy};
   if (!program) throw_errno("open", "the counter tap program");
   set_counter_constants(*program->rodata, layout);
-  program->rodata->tl_tap_series = series.series;
-  program->rodata->tl_tap_flags = series.flags;
+  program->rodata->tl_tap_offset =
+      static_cast<__u32>((TL_DEVICE_SLOTS + series.series) * sizeof(tl_counter));
   program->rodata->tl_tap_link_header =
       type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
+  const bool counts_ports = (series.flags & TL_COUNTS_PORTS) != 0;
+  bpf_program__set_autoload(program->progs.tl_tap, !counts_ports);
+  bpf_program__set_autoload(program->progs.tl_tap_ports, counts_ports);
   share_maps(*program, counters);
   const int error = counters_tap__load(program.get());
   if (error != 0)
     throw MachineError{fmt::format("load the counter tap program: {}", errno_text(-error))};
-  const int fd = bpf_program__fd(program->progs.tl_tap);
+  const int fd =
+      bpf_program__fd(counts_ports ? program->progs.tl_tap_ports : program->progs.tl_tap);
   // Until it is bound the socket sees nothing, so no packet passes unfiltered.
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof fd) != 0)
     throw_errno("attach the counter tap program to", "a packet socket");

@@ -35,8 +35,8 @@ Check check_kernel(const DoctorRequest& request) {
   const std::string release = read_value(request.root / "proc/sys/kernel/osrelease", "unknown");
   int major = 0, minor = 0;
   if (std::sscanf(release.c_str(), "%d.%d", &major, &minor) != 2 || major < 5 ||
-      (major == 5 && minor < 8))
-    return missing("kernel", release, "the counters need Linux 5.8 or later");
+      (major == 5 && minor < 17))
+    return missing("kernel", release, "the counters need Linux 5.17 or later");
   return ok("kernel", release);
 }
 

@@ -49,10 +49,15 @@ RawSender::RawSender(const NetNs& netns, const std::string& device) {
 }
 
 void RawSender::send(const Bytes& frame, std::uint64_t count, std::uint16_t protocol) const {
+  send_on(ifindex_, frame, count, protocol);
+}
+
+void RawSender::send_on(int ifindex, const Bytes& frame, std::uint64_t count,
+                        std::uint16_t protocol) const {
   sockaddr_ll to{};
   to.sll_family = AF_PACKET;
   to.sll_protocol = htons(protocol);
-  to.sll_ifindex = ifindex_;
+  to.sll_ifindex = ifindex;
   to.sll_halen = ETH_ALEN;
   for (std::uint64_t i = 0; i < count; ++i)
     if (::sendto(socket_.get(), frame.data(), frame.size(), 0,

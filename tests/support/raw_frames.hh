@@ -16,6 +16,9 @@ class RawSender {
   explicit RawSender(const NetNs& netns, const std::string& device = "eth0");
   // `protocol`: what the sender says that the frame carries; 0: nothing.
   void send(const Bytes& frame, std::uint64_t count, std::uint16_t protocol = 0) const;
+  // By another device of the same namespace.
+  void send_on(int ifindex, const Bytes& frame, std::uint64_t count,
+               std::uint16_t protocol = 0) const;
 
  private:
   UniqueFd socket_;

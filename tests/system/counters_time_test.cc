@@ -1,16 +1,19 @@
 // Time in the counters: which bucket a packet belongs to, with the programs that measure and a
 // clock that the test sets.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 
 #include <random>
 
+#include "base/fd.hh"
 #include "base/process.hh"
 #include "support/busy_cpus.hh"
 #include "support/datagrams.hh"
 #include "support/mocked_counters.hh"
 #include "support/raw_frames.hh"
+#include "support/temporary.hh"
 
 namespace tl::counters_time_test {
 using namespace tl::test;
@@ -25,6 +28,23 @@ CounterLayout interval_of(std::int64_t interval_ns) {
   layout.interval_ns = interval_ns;
   layout.device_series = 2;
   return layout;
+}
+
+// Devices of the calling thread's namespace that send nothing by themselves.
+std::vector<std::string> quiet_veths(std::size_t pairs) {
+  const TemporaryFolder folder;
+  std::vector<std::string> names;
+  std::string commands;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    names.push_back(fmt::format("d{}", i));
+    names.push_back(fmt::format("e{}", i));
+    commands += fmt::format("link add d{} type veth peer name e{}\n", i, i);
+    for (const char end : {'d', 'e'})
+      commands += fmt::format("link set {0}{1} addrgenmode none\nlink set {0}{1} up\n", end, i);
+  }
+  write_file_atomic(folder.path() / "batch", commands);
+  must_run({"ip", "-batch", (folder.path() / "batch").native()}, 60s);
+  return names;
 }
 
 }  // namespace
@@ -114,38 +134,32 @@ TEST_CASE("devices in one series: one that was idle for a lap takes nothing from
   CHECK(counters.totals().tx_packets == 67);
 }
 
-// On one CPU at the trace events, two devices have a slot each where a third belongs, too.
+// On one CPU at the trace events, each device that sends takes the slot of one that did not lately.
 TEST_CASE("T03 devices that push each other out of their slots, amid steps of the clock") {
   constexpr std::int64_t kInterval = 1'000'000;
-  constexpr std::uint64_t kFirst = 100, kBuckets = 200;
+  constexpr std::uint64_t kFirst = 100, kBuckets = 100, kPairs = 280;
+  static_assert(2 * kPairs > TL_DEVICE_SLOTS, "else this test says nothing");
   CounterLayout layout = interval_of(kInterval);
-  layout.device_series = 5;
+  layout.device_series = 2 * kPairs + 2;
   layout.taps = false;
-  layout.slots = 512;
+  layout.slots = 256;
   MockedCounters counters{layout};
   const OnCpu one{0};
   struct Device {
+    int ifindex;
     std::uint32_t series;
-    RawSender sender;
   };
-  std::vector<Device> devices;
   const NetNs& netns = counters.pair().left;
-  for (const std::string name : {"d1", "d2", "d3"}) {
-    const auto ifindex = std::to_string(7 + TL_DEVICE_SETS * (devices.size() + 1));
-    const std::uint32_t series = netns.run([&] {
-      must_run({"ip", "link", "add", name, "index", ifindex, "type", "veth", "peer", "name",
-                name + "-peer"},
-               10s);
-      for (const std::string& end : {name, name + "-peer"}) {
-        must_run({"ip", "link", "set", end, "addrgenmode", "none"}, 10s);
-        must_run({"ip", "link", "set", end, "up"}, 10s);
-      }
-      return counters.kernel()
-          .name_device(device_key(netns.inode(), std::stoi(ifindex)), ARPHRD_ETHER, false)
-          .series;
-    });
-    devices.push_back({series, RawSender{netns, name}});
-  }
+  const std::vector<Device> devices = netns.run([&] {
+    std::vector<Device> made;
+    for (const std::string& name : quiet_veths(kPairs)) {
+      const auto ifindex = static_cast<int>(::if_nametoindex(name.c_str()));
+      const tl_device_key key = device_key(netns.inode(), ifindex);
+      made.push_back({ifindex, counters.kernel().name_device(key, ARPHRD_ETHER, false).series});
+    }
+    return made;
+  });
+  const RawSender sender{netns};
 
   std::mt19937_64 random{1};
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> expected;  // series, bucket
@@ -153,13 +167,14 @@ TEST_CASE("T03 devices that push each other out of their slots, amid steps of th
   const auto packet_at = [&](std::int64_t at_ns) {
     const Device& device = devices[random() % devices.size()];
     counters.kernel().set_mock_time(static_cast<std::uint64_t>(MockedCounters::kBaseNs + at_ns));
-    device.sender.send(frame, 1);
+    sender.send_on(device.ifindex, frame, 1);
     expected[{device.series, static_cast<std::uint64_t>(at_ns / kInterval)}] += 1;
   };
   for (std::uint64_t bucket = kFirst; bucket < kFirst + kBuckets; ++bucket) {
     const auto edge_ns = static_cast<std::int64_t>(bucket) * kInterval;
-    for (int i = 0; i < 8; ++i) packet_at(edge_ns + static_cast<std::int64_t>(random() % 100) - 50);
-    for (std::uint64_t i = random() % 5; i > 0; --i)
+    for (std::size_t i = 0; i < 2 * devices.size(); ++i)
+      packet_at(edge_ns + static_cast<std::int64_t>(random() % 100) - 50);
+    for (std::size_t i = 0; i < devices.size() / 2; ++i)
       packet_at(edge_ns + 100 + static_cast<std::int64_t>(random() % 10'000));
   }
   REQUIRE(expected.size() > kBuckets);
