@@ -203,12 +203,11 @@ static __always_inline struct net_device *device_in(const unsigned long long *ar
 static __always_inline int count(const unsigned long long *arguments, struct hook_maps maps, __u32 skip)
 {
 	int is_rx = maps.hook == HOOK_rx;
-	__u32 mode = tl_control.mode;
-	__u64 now, interval_ns = tl_control.interval_ns;
+	__u64 now, interval_ns = tl_control.usual_interval_ns;
 	struct tl_counter *counters = counters_of_cpu(maps.counters);
 	if (unlikely(!counters))
 		goto without_counters;
-	if (unlikely(mode != TL_COUNTING))
+	if (unlikely(interval_ns == 0))
 		goto unusual_mode;
 	/* The clock comes first, except where it may not be needed. */
 	now = bpf_ktime_get_ns();
@@ -236,13 +235,15 @@ in_bucket:;
 
 without_counters:
 	return lose(device_in(arguments, maps.hook), maps.state, skip);
-unusual_mode:
+unusual_mode:;
+	__u32 mode = tl_control.mode;
 	if (!(mode & TL_COUNTING))
 		return 0;
 	if ((mode & TL_SKIPPING) &&
 	    (flags_of(device_in(arguments, maps.hook), counters, maps.counters, maps.ring) & (skip | TL_IGNORED)))
 		return 0;
 	now = now_ns(mode);
+	interval_ns = tl_control.interval_ns;
 	goto at_now;
 search_slot:
 	slot = search(device_in(arguments, maps.hook), slot, maps.counters, maps.ring);

@@ -81,7 +81,8 @@ struct tl_control {
 	__u32 next_series; /* the next free device series; user space sets it behind those it named */
 	__u64 interval_ns;
 	__u64 mock_now_ns;
-	__u64 reserved[5];
+	__u64 usual_interval_ns; /* interval_ns while the mode is TL_COUNTING alone, else 0: one question for most packets */
+	__u64 reserved[4];
 };
 
 /* What a hook's programs say of themselves. */

@@ -158,7 +158,9 @@ struct CounterKernel::Impl {
   }
 
   void set_mode(__u32 bit, bool on) const {
+    control->usual_interval_ns = 0;
     control->mode = on ? control->mode | bit : control->mode & ~bit;
+    if (control->mode == TL_COUNTING) control->usual_interval_ns = control->interval_ns;
   }
 
   void size_maps() const {
