@@ -32,6 +32,19 @@ void talk_to_itself(const NetNs& netns, std::uint32_t payload_bytes, std::uint64
   REQUIRE(sink.take(count) == count);
 }
 
+// Packets with a pause behind each: this kind of machine may miss the trace events of some tenths
+// of a millisecond, and so all of a burst.
+constexpr std::uint64_t kApart = 20;
+constexpr auto kPause = 1ms;
+
+void send_apart(const NetNs& netns, const std::string& device, std::uint64_t frame_bytes) {
+  const RawSender sender{netns, device};
+  for (std::uint64_t i = 0; i < kApart; ++i) {
+    sender.send(Bytes(frame_bytes), 1);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 // A device's counter is found by the device's address, which stays the same.
 void check_moving_device(CounterLayout layout, std::chrono::milliseconds pause) {
   constexpr std::uint64_t kBefore = 60, kAfter = 80;  // bytes of a frame
@@ -41,11 +54,11 @@ void check_moving_device(CounterLayout layout, std::chrono::milliseconds pause) 
   const OnCpu one{0};  // whose counters knew the device before
   ip_in(left, "link add v1 index 77 type veth peer name v2");
   for (const std::string end : {"v1", "v2"}) ip_in(left, "link set " + end + " up");
-  RawSender{left, "v1"}.send(Bytes(kBefore), 5);
+  send_apart(left, "v1", kBefore);
   ip_in(left, "link set v1 netns " + path_of(right));
   ip_in(right, "link set v1 up");
   std::this_thread::sleep_for(pause);
-  RawSender{right, "v1"}.send(Bytes(kAfter), 5);
+  send_apart(right, "v1", kAfter);
   const Counted counted = counting.finish();
   const auto tx_of = [&](const NetNs& netns) {
     return counted.devices.at(fmt::format("{},if77", netns.inode()));
@@ -53,7 +66,7 @@ void check_moving_device(CounterLayout layout, std::chrono::milliseconds pause) 
   for (const auto& [netns, length] : {std::pair{&left, kBefore}, std::pair{&right, kAfter}}) {
     const CounterValues counts = tx_of(*netns);
     CHECK(counts.tx_packets > 0);
-    CHECK(counts.tx_packets <= 5);  // trace events may miss some on this kind of machine
+    CHECK(counts.tx_packets <= kApart);
     CHECK(counts.tx_bytes == counts.tx_packets * length);
   }
 }
@@ -76,7 +89,10 @@ TEST_CASE("T60 200 namespaces start and stop: none has packets of another, reuse
     inodes.insert(netns.inode());
     const auto payload = static_cast<std::uint32_t>(100 + i);
     inode_of_length[payload + kUdpHeaders] = std::to_string(netns.inode());
-    talk_to_itself(netns, payload, kEach);
+    for (std::uint64_t sent = 0; sent < kEach; ++sent) {
+      talk_to_itself(netns, payload, 1);
+      std::this_thread::sleep_for(kPause);
+    }
     if (i % 20 == 0) counting.drain();
   }
   talk_to_itself(named, 1000, kEach);
