@@ -51,13 +51,7 @@ TL_HOOK_MAPS(rx);
 TL_HOOK_MAPS(tx);
 TL_MAP(port_table, struct tl_port_table);
 
-/* The maps of one hook, so that one body serves all. */
 enum hook { HOOK_rx, HOOK_tx, HOOK_offered };
-struct hook_maps {
-	void *ring, *counters, *state;
-	enum hook hook;
-};
-#define MAPS(hook) ((struct hook_maps){&hook##_ring, &hook##_counters, &hook##_state, HOOK_##hook})
 
 /* What one packet adds: its bytes, and what segmentation() says. */
 struct amount {

@@ -10,53 +10,21 @@
  * Each hook writes only its own maps, and the kernel keeps a program from nesting in itself on a CPU, so every cell has
  * a single writer and plain adds are exact. A run that the kernel skipped for that reason is counted as
  * recursion_misses of the program, which user space publishes. */
-#include "kernel_types.h"
+#include <linux/bpf.h>
+#include <linux/if_packet.h>
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define TL_PACKET const __u8
-#define TL_BYTE(packet, offset) byte_at((packet) + (offset))
-
-/* Whether memory can be read without a call: a constant for the verifier, which removes the other branch. */
-static __always_inline int reads_directly(void)
-{
 #ifdef TL_RAW_TP
-	return 0;
-#else
-	return bpf_core_enum_value_exists(enum special_kfunc_type, KF_bpf_rdonly_cast);
-#endif
-}
-
-/* A word of kernel memory, 0 where there is none. */
-static __always_inline __u32 word_at(const void *memory)
-{
-	if (reads_directly()) {
-		const struct in6_addr *words = bpf_rdonly_cast(memory, bpf_core_type_id_kernel(struct in6_addr));
-		return words->words[0];
-	}
-	__u32 word = 0;
-	bpf_probe_read_kernel(&word, sizeof(word), memory);
-	return word;
-}
-
-static __always_inline __u8 byte_at(const __u8 *memory)
-{
-	__u32 word = word_at(memory);
-	return *(__u8 *)&word;
-}
-
-#ifdef TL_RAW_TP
-#define GET(pointer, field) BPF_CORE_READ(pointer, field)
 #define HOOK(name) SEC("raw_tp/" name)
 #else
-#define GET(pointer, field) ((pointer)->field)
 #define HOOK(name) SEC("tp_btf/" name)
 #endif
 
 #include "device_slots.bpf.h"
+#include "tap.bpf.h"
 
 #define NETDEV_TX_BUSY 0x10
 #define MAX_CPUS 8192 /* CONFIG_NR_CPUS of the kernels that have most */
@@ -103,108 +71,75 @@ static __noinline int add_ports_of(struct sk_buff *skb, void *counters_map, __u6
 	return 0;
 }
 
-/* Not 0 when the packet carries a VLAN tag beside its bytes. */
-static __always_inline __u64 has_tag_beside(struct sk_buff *skb)
+/* The same at a tap, where data is at the link header both ways, and which reads packets wherever they lie. */
+static __noinline int add_ports_of_tapped(struct __sk_buff *packet, struct tl_counter *counters, __u64 now_ns, __u64 packed,
+					  __u64 extra)
 {
-	__u64 tag;
-	if (bpf_core_field_exists(skb->vlan_all)) {
-		tag = GET(skb, vlan_all);
-	} else {
-		struct sk_buff___before_6_2 *older = (void *)skb;
-		tag = BPF_CORE_READ_BITFIELD_PROBED(older, vlan_present);
-	}
-	barrier_var(tag); /* else the compiler makes a truth value of it, and then asks that one */
-	return tag;
-}
-
-/* What the kernel keeps behind the packet's linear part. Reading through it is as word_at() does. */
-static __always_inline const struct skb_shared_info *shared_of(struct sk_buff *skb)
-{
-	const void *shared = GET(skb, head) + GET(skb, end);
-	return reads_directly() ? bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info)) : shared;
-}
-
-#define SHARED(shared, field) (reads_directly() ? (shared)->field : BPF_CORE_READ(shared, field))
-
-/* The one question that every packet asks there: in two ways, of which the verifier removes one. A whole register each,
- * or the compiler would mask it where they meet. */
-static __always_inline __u64 gso_size_of(struct sk_buff *skb)
-{
-	const void *shared = GET(skb, head) + GET(skb, end);
-	__u64 gso_size;
-	if (reads_directly()) {
-		const struct skb_shared_info *info =
-			bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info));
-		gso_size = info->gso_size;
-		barrier_var(gso_size);
-	} else {
-		gso_size = BPF_CORE_READ((const struct skb_shared_info *)shared, gso_size);
-		barrier_var(gso_size);
-	}
-	return gso_size;
-}
-
-/* Where the packet's data begins, from skb->head. */
-static __always_inline __u32 data_offset(struct sk_buff *skb)
-{
-	__u64 offset = (__u64)(GET(skb, data) - GET(skb, head));
-	barrier_var(offset); /* the verifier wants arithmetic with pointers to be 64 bits wide */
-	return (__u32)offset;
-}
-
-/* segmentation() by what the kernel knows of a packet that it made itself: of which kind it is, and where its transport
- * header begins. Other packets say it in their headers, which takes longer. `bytes`: of the frame; `pulled`: those of its
- * link header that lie in front of the packet's data. Not apart: a stream of super-packets leaves little in the caches, and
- * another function is another line of code to wait for. */
-static __always_inline __u64 segmentation_of(struct sk_buff *skb, __u32 bytes, __u32 pulled, __u32 link_header)
-{
-	const struct skb_shared_info *shared = shared_of(skb);
-	__u8 *head = GET(skb, head);
-	__u32 link_offset = data_offset(skb) - pulled;
-	__u32 segments = SHARED(shared, gso_segs), type = SHARED(shared, gso_type);
-	__u32 tag = has_tag_beside(skb) ? VLAN_HLEN : 0;
-	__u64 transport = GET(skb, transport_header);
-	__u32 headers = (__u32)transport - link_offset;
-	/* Not set is 65535, which is far. Longer packets of IPv6 have an option that no segment carries. */
-	if (headers <= 0xff && bytes <= 0xffff && segments != 0) {
-		headers += tag;
-		if (type == SKB_GSO_TCPV4 || type == SKB_GSO_TCPV6) { /* data offset, RFC 9293 */
-			headers += (__u32)(byte_at(head + transport + 12) >> 4) * 4;
-			return (__u64)(segments - 1U) << 32 | (segments - 1U) * headers;
-		}
-		if (type == SKB_GSO_UDP_L4)
-			return (__u64)(segments - 1U) << 32 | (segments - 1U) * (headers + 8);
-	}
-	return segmentation(head + link_offset + link_header, SHARED(shared, gso_size), segments, link_header + tag, bytes);
+	enum hook hook = packed >> 48;
+	__u64 link_header = packed >> 32 & 0xffff;
+	struct place place = {ring_of(hook), counters, now_ns};
+	struct amount a = {(__u32)packed, extra};
+	return add_tapped_ports(packet, &place, link_header, hook == HOOK_rx, &a);
 }
 
 /* There are no counters for this CPU, nor slots: the table says whether something is lost. */
-static __noinline int lose(struct net_device *device, void *states, __u32 skip)
+static __noinline int lose(struct net_device *device, enum hook hook, __u32 skip)
 {
 	if ((tl_control.mode & TL_COUNTING) && !(ask(device).flags & (skip | TL_IGNORED)))
-		count_lost(states);
+		count_lost(hook == HOOK_rx ? (void *)&rx_state : hook == HOOK_tx ? (void *)&tx_state : (void *)&offered_state);
 	return 0;
 }
 
-/* What the events have for arguments. They are read where they are needed, which keeps registers free. */
-static __always_inline struct sk_buff *packet_in(const unsigned long long *arguments)
+/* Where a packet is seen: what a trace event has for arguments, or the packet that a tap has. */
+struct sight {
+	const unsigned long long *arguments;
+	enum hook hook; /* of a trace event; a constant */
+	struct __sk_buff *tap;
+	struct sk_buff *tapped; /* the same */
+	int at_tap; /* which of them; a constant */
+};
+
+static __always_inline enum hook hook_of(const struct sight *sight)
 {
-	return (struct sk_buff *)arguments[0];
+	return !sight->at_tap ? sight->hook : sight->tap->pkt_type != PACKET_OUTGOING ? HOOK_rx : HOOK_tx;
 }
 
-static __always_inline struct net_device *device_in(const unsigned long long *arguments, enum hook hook)
+static __always_inline void *counters_map_of(enum hook hook)
 {
-	return hook == HOOK_tx ? (struct net_device *)arguments[1] : GET(packet_in(arguments), dev);
+	return hook == HOOK_rx ? (void *)&rx_counters : hook == HOOK_tx ? (void *)&tx_counters : (void *)&offered_counters;
+}
+
+/* Arguments are read where they are needed, which keeps registers free. */
+static __always_inline struct sk_buff *packet_in(const struct sight *sight)
+{
+	return sight->at_tap ? sight->tapped : (struct sk_buff *)sight->arguments[0];
+}
+
+static __always_inline struct net_device *device_in(const struct sight *sight)
+{
+	if (!sight->at_tap && sight->hook == HOOK_tx)
+		return (struct net_device *)sight->arguments[1];
+	return GET(packet_in(sight), dev);
+}
+
+/* Each map is looked up by code of its own, which the kernel then puts in line. */
+static __always_inline struct tl_counter *counters_at(const struct sight *sight)
+{
+	enum hook hook = hook_of(sight);
+	return hook == HOOK_rx ? counters_of_cpu(&rx_counters) :
+	       hook == HOOK_tx ? counters_of_cpu(&tx_counters) :
+				 counters_of_cpu(&offered_counters);
 }
 
 /* `skip`: flags of device series that another program counts at this place. What most packets do not need stands behind
  * the rest: a packet waits for its code, too, which the stack's own has pushed out of the caches. For BPF the compiler
  * does not rearrange branches by itself. */
-static __always_inline int count(const unsigned long long *arguments, struct hook_maps maps, __u32 skip)
+static __always_inline int count(const struct sight sight, __u32 skip)
 {
-	int is_rx = maps.hook == HOOK_rx;
-	__u64 now, interval_ns = tl_control.usual_interval_ns;
-	struct tl_counter *counters = counters_of_cpu(maps.counters);
+	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out, and at taps, it is counted. */
+	int is_pulled = !sight.at_tap && sight.hook == HOOK_rx;
+	__u64 now, interval_ns = sight.at_tap ? tl_control.taps_interval_ns : tl_control.events_interval_ns;
+	struct tl_counter *counters = counters_at(&sight);
 	if (unlikely(!counters))
 		goto without_counters;
 	if (unlikely(interval_ns == 0))
@@ -212,7 +147,7 @@ static __always_inline int count(const unsigned long long *arguments, struct hoo
 	/* The clock comes first, except where it may not be needed. */
 	now = bpf_ktime_get_ns();
 at_now:;
-	__u64 name = name_of(device_in(arguments, maps.hook), counters);
+	__u64 name = name_of(device_in(&sight), counters);
 	struct tl_counter *slot = first_slot(counters, name);
 	if (unlikely(slot->device != name))
 		goto search_slot;
@@ -221,71 +156,99 @@ in_slot:
 	if (unlikely(now - slot->start_ns >= interval_ns))
 		goto late;
 in_bucket:;
-	struct sk_buff *skb = packet_in(arguments);
-	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out it is counted. */
-	__u32 pulled = is_rx ? slot->link_header : 0;
-	if (is_rx && unlikely(pulled == 0))
+	struct sk_buff *skb = packet_in(&sight);
+	__u32 pulled = is_pulled ? slot->link_header : 0;
+	if (is_pulled && unlikely(pulled == 0))
 		pulled = data_offset(skb) - GET(skb, mac_header);
 	__u64 bytes = GET(skb, len) + pulled;
 	add_bytes(slot, bytes);
-	__u64 gso_size = gso_size_of(skb), tag = has_tag_beside(skb), extra = 0;
-	if (unlikely(slot->flags | gso_size | tag)) /* in one question */
+	/* A tap's own view of its packet needs no guard. */
+	__u64 gso_size = sight.at_tap ? sight.tap->gso_size : gso_size_of(skb), tag = has_tag_beside(skb), extra = 0;
+	__u64 flags = slot->flags ^ (sight.at_tap ? TL_TAPPED : 0);
+	if (unlikely(flags | gso_size | tag)) /* in one question */
 		goto more;
 	return 0;
 
 without_counters:
-	return lose(device_in(arguments, maps.hook), maps.state, skip);
+	return lose(device_in(&sight), hook_of(&sight), skip);
 unusual_mode:;
 	__u32 mode = tl_control.mode;
 	if (!(mode & TL_COUNTING))
 		return 0;
-	if ((mode & TL_SKIPPING) &&
-	    (flags_of(device_in(arguments, maps.hook), counters, maps.counters, maps.ring) & (skip | TL_IGNORED)))
-		return 0;
+	if (!sight.at_tap && (mode & TL_SKIPPING)) {
+		name = name_of(device_in(&sight), counters);
+		slot = first_slot(counters, name);
+		if (unlikely(slot->device != name))
+			slot = search(device_in(&sight), slot, counters_map_of(sight.hook), ring_of(sight.hook));
+		if (slot->flags & (skip | TL_IGNORED))
+			return 0;
+	}
 	now = now_ns(mode);
 	interval_ns = tl_control.interval_ns;
 	goto at_now;
 search_slot:
-	slot = search(device_in(arguments, maps.hook), slot, maps.counters, maps.ring);
+	slot = search(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)));
 	goto in_slot;
 late:
-	slot = next_bucket(device_in(arguments, maps.hook), slot, maps.counters, maps.ring, now);
+	if (sight.at_tap) { /* whose device stays: taps are bound before anything is counted, and end with their device */
+		begin_bucket(ring_of(hook_of(&sight)), slot, now);
+		goto in_bucket;
+	}
+	slot = next_bucket(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)), now);
 	goto in_bucket;
 more:
 	if (unlikely(tag)) {
 		bytes += VLAN_HLEN;
 		slot->now.bytes += VLAN_HLEN;
 	}
+	__u32 link_header = is_pulled ? pulled : slot->link_header;
 	if (gso_size) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
-		extra = segmentation_of(skb, (__u32)bytes, pulled, is_rx ? pulled : slot->link_header);
+		__u32 segments = sight.at_tap ? sight.tap->gso_segs : gso_segs_of(skb);
+		extra = segmentation_of(skb, segments, (__u32)bytes, data_offset(skb) - pulled, link_header,
+					sight.at_tap && hook_of(&sight) == HOOK_tx);
 		add_extra(slot, extra);
 	}
 	if (unlikely(slot->flags & TL_COUNTS_PORTS)) {
-		__u64 link_header = is_rx ? pulled & 0xffff : slot->link_header;
 		/* The bucket's begin stands for any moment in it, and need not be kept. */
-		add_ports_of(skb, maps.counters, slot->start_ns,
-			     (__u64)maps.hook << 48 | link_header << 32 | (__u32)bytes, extra);
+		__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
+		if (sight.at_tap)
+			add_ports_of_tapped(sight.tap, counters, slot->start_ns, packed, extra);
+		else
+			add_ports_of(skb, counters_map_of(sight.hook), slot->start_ns, packed, extra);
 	}
 	return 0;
 }
 
+#define AT_EVENT(name) ((struct sight){.arguments = arguments, .hook = HOOK_##name})
+
 HOOK("netif_receive_skb")
 int tl_rx(const unsigned long long *arguments)
 {
-	return count(arguments, MAPS(rx), TL_TAPPED);
+	return count(AT_EVENT(rx), TL_TAPPED);
 }
 
 HOOK("net_dev_start_xmit")
 int tl_tx(const unsigned long long *arguments)
 {
-	return count(arguments, MAPS(tx), TL_TAPPED);
+	return count(AT_EVENT(tx), TL_TAPPED);
 }
+
+#ifndef TL_RAW_TP
+/* The tap of any device, for kernels that show a filter their own packet; others need counters_tap.bpf.c. A tap sees a packet
+ * while its device is the one that the socket is bound to: whatever takes the packet over (a VLAN device, a bridge) does so
+ * behind all taps of the device below (__netif_receive_skb_core). */
+SEC("socket")
+int tl_tap(struct __sk_buff *packet)
+{
+	return count((struct sight){.tap = packet, .tapped = bpf_cast_to_kern_ctx(packet), .at_tap = 1}, 0);
+}
+#endif
 
 /* Before the qdisc: what the stack wanted to send. The qdisc's own idea of the wire length is in the packet. */
 HOOK("net_dev_queue")
 int tl_offered(const unsigned long long *arguments)
 {
-	return count(arguments, MAPS(offered), 0);
+	return count(AT_EVENT(offered), 0);
 }
 
 /* The driver did not take the packet. It may be freed already: only the arguments may be read. */

@@ -8,7 +8,6 @@
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 const volatile __u32 tl_tap_offset = 0;      /* bytes from a CPU's counters to the one of the device's series */
@@ -20,6 +19,7 @@ unsigned long long load_byte(void *skb, unsigned long long offset) asm("llvm.bpf
 #define TL_PACKET struct __sk_buff
 #define TL_BYTE(packet, offset) load_byte(packet, tl_tap_link_header + (offset))
 #include "count.bpf.h"
+#include "tap.bpf.h"
 
 static __always_inline int is_rx(const struct __sk_buff *skb)
 {
@@ -35,22 +35,7 @@ static __noinline int add_ports_of(struct __sk_buff *skb, struct tl_counter *cou
 {
 	struct place place = {ring_of(skb), counters, now_ns};
 	struct amount a = {bytes, extra};
-	__u8 header[TL_HEADER_BYTES] = {};
-	__u16 ethertype = bpf_ntohs((__u16)skb->protocol);
-	/* 64 bits wide: the verifier of 6.1 carries bounds over to copies only of whole registers. */
-	__u64 length = skb->len > tl_tap_link_header ? skb->len - tl_tap_link_header : 0;
-	if (length > TL_HEADER_BYTES)
-		length = TL_HEADER_BYTES;
-	if (!is_rx(skb) && tl_tap_link_header == ETH_HLEN) { /* the protocol field of raw senders may be 0 */
-		__be16 in_frame = 0;
-		if (bpf_skb_load_bytes(skb, 12, &in_frame, 2) == 0)
-			ethertype = bpf_ntohs(in_frame);
-	}
-	barrier_var(length);
-	if (length > 0 && length <= TL_HEADER_BYTES)
-		bpf_skb_load_bytes(skb, tl_tap_link_header, header, (__u32)length);
-	add_ports(header, (__u32)length, ethertype, &place, is_rx(skb), &a);
-	return 0;
+	return add_tapped_ports(skb, &place, tl_tap_link_header, is_rx(skb), &a);
 }
 
 /* As count() in counters.bpf.c: what most packets do not need stands behind the rest. */
@@ -104,13 +89,13 @@ more:;
 
 /* All return 0: nothing is kept. */
 SEC("socket")
-int tl_tap(struct __sk_buff *skb)
+int tl_tap_one(struct __sk_buff *skb)
 {
 	return count(skb, 0);
 }
 
 SEC("socket")
-int tl_tap_ports(struct __sk_buff *skb)
+int tl_tap_one_ports(struct __sk_buff *skb)
 {
 	return count(skb, 1);
 }

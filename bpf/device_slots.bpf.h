@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
-/* Which counter is a device's: the table of devices, and the slots of a CPU, which packets find by the device's address.
- * The including file defines GET(pointer, field), which reads a field of a kernel structure. */
+/* Which counter is a device's: the table of devices, and the slots of a CPU, which packets find by the device's address. */
 #ifndef TL_DEVICE_SLOTS_BPF_H
 #define TL_DEVICE_SLOTS_BPF_H
 
-#include "count.bpf.h"
-#include "kernel_types.h"
+#include "packet.bpf.h"
 
 #define ARPHRD_ETHER 1U
 #define ARPHRD_LOOPBACK 772U
@@ -158,12 +156,6 @@ static __noinline struct tl_counter *search(struct net_device *device, struct tl
 		if (first[way].device == name)
 			return first + way;
 	return learn(device, first, counters_map, ring);
-}
-
-/* How a device counts. */
-static __noinline int flags_of(struct net_device *device, struct tl_counter *counters, void *counters_map, void *ring)
-{
-	return search(device, first_slot(counters, name_of(device, counters)), counters_map, ring)->flags;
 }
 
 /* A slot's next bucket. Once a bucket the device is looked at, too: should forget() have been missed, as trace events are on

@@ -32,7 +32,8 @@ struct sk_buff {
 	unsigned int len, data_len;
 	__be16 protocol;
 	__u32 vlan_all; /* since 6.2; not 0 when there is a VLAN tag beside the packet */
-	__u16 mac_header, transport_header; /* offsets from head */
+	__u16 mac_header, transport_header, csum_start; /* offsets from head */
+	__u8 ip_summed : 2;
 	unsigned char *head, *data;
 	unsigned int end; /* an offset from head on 64-bit kernels */
 	char cb[48];      /* at the qdisc: struct qdisc_skb_cb, whose first word is pkt_len (wire length) */
@@ -50,6 +51,12 @@ struct skb_shared_info {
 
 #pragma clang attribute pop
 
+/* Of ip_summed: a checksum is still to be made, from csum_start on. */
+#define CHECKSUM_PARTIAL 3U
+
+/* Of a header's offset: not set. */
+#define TRANSPORT_UNKNOWN 0xffffU
+
 /* Of gso_type (include/linux/skbuff.h). */
 #define SKB_GSO_TCPV4 (1U << 0)
 #define SKB_GSO_TCPV6 (1U << 4)
@@ -64,6 +71,9 @@ struct in6_addr {
  * in kernel structures; reading where there is nothing gives 0. The compiler's loads take a nanosecond where the call
  * bpf_probe_read_kernel takes forty. */
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __attribute__((section(".ksyms"), weak));
+
+/* Since 6.2: a socket filter's packet as the kernel has it. */
+extern void *bpf_cast_to_kern_ctx(void *context) __attribute__((section(".ksyms"), weak));
 
 /* The verifier's own list of the functions that it treats specially. */
 enum special_kfunc_type {

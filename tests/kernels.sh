@@ -11,6 +11,7 @@ packages="linux-image-cloud-amd64 linux-image-6.12-cloud-amd64"
 cases='T93 the trace event programs count exactly on this kernel
 T93 their raw_tp twins count exactly on this kernel
 T93 the taps count exactly on this kernel
+T93 taps with a program each count exactly on this kernel
 T20 T21 UDP of every size: both sides and both directions equal arithmetic'
 boot_limit_s=150
 work=$(mktemp -d /tmp/tl-kernels-XXXXXX)

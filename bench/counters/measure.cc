@@ -2,8 +2,8 @@
 // bench/counters/run.py runs this and makes the table; every line printed is one JSON object.
 //
 //   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS BUSY SECONDS
-//                                                   run times of programs on the same packets, of
-//                                                   UDP over BUSY of the pairs
+//                                                   run times of programs that take turns on one
+//                                                   stream, of UDP over BUSY of the pairs
 //   bench_counters throughput udp|tcp|tcp-by-turns ROUNDS SECONDS
 //                                                   with and without each, taking turns
 //   bench_counters ticks SECONDS FOLDER             all CPUs oversubscribed twofold
@@ -68,7 +68,7 @@ std::vector<std::uint32_t> programs(const std::function<bool(const bpf_prog_info
   return ids;
 }
 
-// Run times of named programs; a name may stand for several.
+// Run times of programs, by what is measured and where; several programs may be one.
 class Meter {
  public:
   void add(const std::string& name, const std::string& hook, int fd) {
@@ -80,16 +80,19 @@ class Meter {
   void begin() {
     for (Program& p : programs_) p.before = read(p);
   }
-  // One line each name and hook.
-  void end() const {
-    std::map<std::pair<std::string, std::string>, Facts> sums;
+  // Adds up what the programs ran since, and forgets them.
+  void end() {
     for (const Program& p : programs_) {
       const Facts now = read(p);
-      Facts& sum = sums[{p.name, p.hook}];
+      Facts& sum = sums_[{p.name, p.hook}];
       sum.runs += now.runs - p.before.runs;
       sum.run_ns += now.run_ns - p.before.run_ns;
     }
-    for (const auto& [key, sum] : sums)
+    programs_.clear();
+  }
+  // One line each name and hook.
+  void print() const {
+    for (const auto& [key, sum] : sums_)
       fmt::print("{}\n", json{{"program", key.first},
                               {"hook", key.second},
                               {"runs", sum.runs},
@@ -108,6 +111,7 @@ class Meter {
     return {info.run_cnt, info.run_time_ns};
   }
   std::vector<Program> programs_;
+  std::map<std::pair<std::string, std::string>, Facts> sums_;
 };
 
 // bpftrace with one script, attached once its program is in the kernel.
@@ -166,9 +170,10 @@ struct Ours {
   CounterSession session;
 };
 
-CounterLayout layout_of(const Fan& fan, bool taps, bool ports) {
+CounterLayout layout_of(const Fan& fan, bool taps, bool ports, bool count_unknown = true) {
   CounterLayout layout;
   layout.taps = taps;
+  layout.count_unknown = count_unknown;
   layout.device_series = static_cast<std::uint32_t>(2 * fan.pairs) + 64;
   if (ports) layout.ports = {9000, 9001};
   return layout;
@@ -193,65 +198,105 @@ UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
 
 bool is_tap(const bpf_prog_info& info) { return std::string_view{info.name}.starts_with("tl_tap"); }
 
-// The trace event programs of a counting session, beside the peers and bpftrace.
-void measure_events(const Fan& fan, peers& peer, bool ports, Meter& meter,
-                    const std::function<void()>& measure) {
-  for (const bpf_program* p :
-       {peer.progs.empty_rx, peer.progs.empty_tx, peer.progs.minimal_rx, peer.progs.minimal_tx}) {
-    const std::string name = bpf_program__name(p);
-    meter.add(name.substr(0, name.find('_')), name.substr(name.find('_') + 1), bpf_program__fd(p));
+// Attaches what is measured, tells the meter its programs, and keeps it attached for as long as the
+// result lives.
+using Attach = std::function<std::shared_ptr<void>(Meter&)>;
+using Attached = std::vector<std::shared_ptr<void>>;
+
+// One of the peers at both trace events, of which each has a program.
+std::shared_ptr<void> attach_at_events(const std::string& name, const peers& peer, Meter& meter) {
+  auto links = std::make_shared<Attached>();
+  for (const std::string hook : {"rx", "tx"}) {
+    const bpf_program* program =
+        bpf_object__find_program_by_name(peer.obj, (name + "_" + hook).c_str());
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) throw_errno("attach", name);
+    links->emplace_back(link, [](void* l) { bpf_link__destroy(static_cast<bpf_link*>(l)); });
+    meter.add(name, hook, bpf_program__fd(program));
   }
-  if (peers__attach(&peer) != 0) throw_errno("attach", "the peers");
-  Ours ours{fan, layout_of(fan, false, ports)};
-  const std::string name = ports ? "ours + ports" : "ours";
-  meter.add(name, "rx", ours.session.kernel().program_fd(Hook::rx));
-  meter.add(name, "tx", ours.session.kernel().program_fd(Hook::tx));
-  if (ports) return measure();
-  const Bpftrace rx{kSumRx};
-  for (const std::uint32_t id : rx.program_ids()) meter.add_id("bpftrace", "rx", id);
-  const Bpftrace tx{kSumTx};
-  for (const std::uint32_t id : tx.program_ids()) meter.add_id("bpftrace", "tx", id);
-  measure();
+  return links;
 }
 
-// The taps of a counting session, beside the peers on packet sockets.
-void measure_taps(const Fan& fan, peers& peer, bool ports, Meter& meter,
-                  const std::function<void()>& measure) {
-  std::vector<UniqueFd> sockets;
-  for (const bpf_program* p : {peer.progs.empty_tap, peer.progs.minimal_tap}) {
-    const std::string name = bpf_program__name(p);
-    meter.add(name.substr(0, name.find('_')), "tap", bpf_program__fd(p));
-    for (const NetNs* netns : {&fan.left, &fan.right})
-      sockets.push_back(open_tap(fan, *netns, bpf_program__fd(p)));
-  }
+// One of them at packet sockets on both devices.
+std::shared_ptr<void> attach_at_taps(const std::string& name, const peers& peer, const Fan& fan,
+                                     Meter& meter) {
+  auto sockets = std::make_shared<std::vector<UniqueFd>>();
+  const int fd =
+      bpf_program__fd(bpf_object__find_program_by_name(peer.obj, (name + "_tap").c_str()));
+  for (const NetNs* netns : {&fan.left, &fan.right}) sockets->push_back(open_tap(fan, *netns, fd));
+  meter.add(name, "tap", fd);
+  return sockets;
+}
+
+std::shared_ptr<Ours> attach_our_events(const std::shared_ptr<Ours>& ours, const std::string& name,
+                                        Meter& meter) {
+  CounterKernel& kernel = ours->session.kernel();
+  kernel.attach(true);
+  meter.add(name, "rx", kernel.program_fd(Hook::rx));
+  meter.add(name, "tx", kernel.program_fd(Hook::tx));
+  return {ours.get(), [](Ours* o) { o->session.kernel().attach(false); }};
+}
+
+// A session of its own. Its programs at the trace events see that a device has a tap.
+std::shared_ptr<Ours> attach_our_taps(const Fan& fan, bool ports, const std::string& name,
+                                      Meter& meter) {
   const std::vector<std::uint32_t> others = programs(is_tap);  // of other counters on this machine
-  const Ours ours{fan, layout_of(fan, true, ports)};
+  auto ours = std::make_shared<Ours>(fan, layout_of(fan, true, ports));
   for (const std::uint32_t id : programs(is_tap))
-    if (std::find(others.begin(), others.end(), id) == others.end())
-      meter.add_id(ports ? "ours + ports" : "ours", "tap", id);
-  measure();
+    if (std::find(others.begin(), others.end(), id) == others.end()) meter.add_id(name, "tap", id);
+  meter.add("ours, skipping", "rx", ours->session.kernel().program_fd(Hook::rx));
+  meter.add("ours, skipping", "tx", ours->session.kernel().program_fd(Hook::tx));
+  return ours;
 }
 
-// Few programs at a time, as in use: a dozen would push each other out of the caches.
+std::shared_ptr<void> attach_bpftrace(Meter& meter) {
+  auto both = std::make_shared<std::array<std::optional<Bpftrace>, 2>>();
+  for (const auto& [hook, script, i] : {std::tuple{"rx", kSumRx, 0U}, {"tx", kSumTx, 1U}}) {
+    const Bpftrace& bpftrace = both->at(i).emplace(script);
+    for (const std::uint32_t id : bpftrace.program_ids()) meter.add_id("bpftrace", hook, id);
+  }
+  return both;
+}
+
+// Each alone, as in use: the first program that a packet runs through meets other caches than one
+// behind it. They take turns on one stream.
 void measure_cost(Kind kind, const std::string& place, int pairs, int busy, double seconds) {
+  constexpr int kTurns = 5;
   const Fan fan{pairs};
   const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
   if (!peer) throw_errno("load", "the peers");
+  const bool ports = place.ends_with("+ports"), taps = place.starts_with("taps");
+  const std::string name = ports ? "ours + ports" : "ours";
+  const auto ours = taps ? nullptr : std::make_shared<Ours>(fan, layout_of(fan, false, ports));
+  if (ours) ours->session.kernel().attach(false);
+  const auto attach_peer = [&](const std::string& which, Meter& meter) {
+    auto attached = std::make_shared<Attached>();
+    if (!taps || which == "empty") attached->push_back(attach_at_events(which, *peer, meter));
+    if (taps) attached->push_back(attach_at_taps(which, *peer, fan, meter));
+    return attached;
+  };
+  const std::vector<Attach> in_turn{[&](Meter& meter) { return attach_peer("empty", meter); },
+                                    [&](Meter& meter) { return attach_peer("minimal", meter); },
+                                    [&](Meter& meter) {
+                                      return taps ? attach_our_taps(fan, ports, name, meter)
+                                                  : attach_our_events(ours, name, meter);
+                                    }};
+  const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
+  if (!statistics.valid()) throw_errno("switch on", "run times of programs");
+  const Stream stream{fan, kind, busy};
+  wait_seconds(0.3);
   Meter meter;
-  const auto measure = [&] {
-    const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
-    if (!statistics.valid()) throw_errno("switch on", "run times of programs");
-    const Stream stream{fan, kind, busy};
-    wait_seconds(0.3);
+  const auto measure = [&](const Attach& attach, double stretch) {
+    const std::shared_ptr<void> attached = attach(meter);
+    wait_seconds(stretch / 8);
     meter.begin();
-    wait_seconds(seconds);
+    wait_seconds(stretch);
     meter.end();
   };
-  const bool ports = place.ends_with("+ports");
-  if (place.starts_with("taps"))
-    measure_taps(fan, *peer, ports, meter, measure);
-  else
-    measure_events(fan, *peer, ports, meter, measure);
+  for (int turn = 0; turn < kTurns; ++turn)
+    for (const Attach& attach : in_turn) measure(attach, seconds / kTurns);
+  if (!taps && !ports) measure(attach_bpftrace, seconds);
+  meter.print();
 }
 
 // Datagrams or bytes a second of the clock and of this process's CPU time, over a stretch of a
@@ -277,16 +322,13 @@ Rate rate_of(const Stream& stream, double seconds) {
           sent / static_cast<double>(cpu_ns() - cpu_begin_ns)};
 }
 
-// What is attached for as long as the result lives.
-using Attach = std::function<std::shared_ptr<void>()>;
-
 // The rates change from one moment to the next by more than the counters take, so many short
 // stretches say more than few long ones.
 struct Variant {
   std::string name;
   int pairs;  // of stretches, with and without, in a round
   double seconds;
-  Attach attach;
+  std::function<std::shared_ptr<void>()> attach;
 };
 
 void measure_pair(const Variant& variant, const Stream& stream, bool with_first) {
@@ -316,6 +358,9 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
     return std::shared_ptr<void>{&events, [](CounterKernel* kernel) { kernel->attach(false); }};
   };
   const auto attach_taps = [&] { return std::make_shared<Ours>(fan, layout_of(fan, true, false)); };
+  const auto attach_taps_alone = [&] {
+    return std::make_shared<Ours>(fan, layout_of(fan, true, false, false));
+  };
   const auto attach_bpftrace = [] {
     return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx);
   };
@@ -323,7 +368,8 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
   const std::vector<Variant> variants{
       {"nothing", many, seconds / 25, [] { return std::shared_ptr<void>{}; }},
       {"ours, trace events", many, seconds / 25, attach_events},
-      {"ours, taps", 4, seconds / 5, attach_taps},
+      {"ours, taps beside trace events", 4, seconds / 5, attach_taps},
+      {"ours, taps", 4, seconds / 5, attach_taps_alone},
       {"bpftrace", 1, seconds, attach_bpftrace}};
   for (int round = 0; round < rounds; ++round)
     for (const Variant& variant : variants)

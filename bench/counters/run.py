@@ -3,9 +3,10 @@
 
 Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--turns 11] [--seconds 1] [--json FILE]
 
-Run times are the kernel's own (BPF_ENABLE_STATS), of programs on the same packets; "net" is without what the empty program at
-that place takes, which is what measuring costs. Throughput is measured with and without, taking turns; "nothing" shows how
-far off the measurement itself may be. Ends with the targets and whether they are met.
+Run times are the kernel's own (BPF_ENABLE_STATS), of one program at a time, taking turns on one stream; "net" is without what
+the empty program at that place takes, which is what measuring costs. "skipping" is what the programs at the trace events take
+to see that a packet's device has a tap. Throughput is measured with and without, taking turns; "nothing" shows how far off the
+measurement itself may be. Ends with the targets and whether they are met.
 """
 import argparse
 import json
@@ -29,7 +30,7 @@ def helper(build, *args):
 
 
 def cost(build, kind, pairs, busy, rounds, seconds):
-    """(program, hook) → median of ns a packet without the empty program's on the same packets.
+    """(program, hook) → median of ns a packet without the empty program's in the same run.
 
     Of `pairs` pairs of devices, each with two series, the stream goes over `busy`."""
     # Each tap has one series only, however many there are.
@@ -47,7 +48,7 @@ def cost(build, kind, pairs, busy, rounds, seconds):
     hooks = [hook for hook in ("rx", "tx", "tap") if pairs == 1 or hook != "tap"]
     print(f"{'':<16}" + "".join(f"{hook:>18}" for hook in hooks))
     result = {key: statistics.median(values) for key, values in net.items()}
-    for program in ("empty", "minimal", "ours", "ours + ports", "bpftrace"):
+    for program in ("empty", "minimal", "ours", "ours + ports", "ours, skipping", "bpftrace"):
         cells = [f"{statistics.median(plain[program, hook]):>10.1f} ({result[program, hook]:>5.1f})" if (program, hook) in plain
                  else f"{'-':>18}" for hook in hooks]
         print(f"{program:<16}" + "".join(cells), flush=True)
@@ -69,13 +70,13 @@ def throughput(build, kind, rounds, seconds):
         kept = [float("inf") if row[name] is None else row[name] for name in ("kept", "kept_cpu")]
         rows.setdefault(row["program"], []).append(kept)
     print(f"\n{kind}: throughput kept, pairs taking turns: median (of 20 such runs 19 lie between)")
-    print(f"{'':<20}{'pairs':>7}{'a second':>24}{'a second of CPU time':>28}")
+    print(f"{'':<32}{'pairs':>7}{'a second':>24}{'a second of CPU time':>28}")
     kept = {}
     for program, values in rows.items():
         columns = [median_of(column) for column in zip(*values)]
         kept[program] = [column[0] for column in columns]
         cells = [f"{median:.3f} ({low:.3f} … {high:.3f})" for median, low, high in columns]
-        print(f"{program:<20}{len(values):>7}{cells[0]:>24}{cells[1]:>28}", flush=True)
+        print(f"{program:<32}{len(values):>7}{cells[0]:>24}{cells[1]:>28}", flush=True)
     return kept
 
 

@@ -11,8 +11,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <variant>
 
@@ -21,6 +19,7 @@
 #include "base/privileges.hh"
 #include "counters.skel.h"
 #include "counters_raw.skel.h"
+#include "probe/bpf_messages.hh"
 #include "probe/counter_constants.hh"
 #include "probe/counter_tap.hh"
 
@@ -33,37 +32,6 @@ constexpr std::uint64_t kRingTimeNs = 5'000'000'000, kLeastRingTimeNs = 100'000'
 constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
 constexpr std::uint32_t kMaxCells = 65'536;           // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
-
-// libbpf prints to stderr by default; its last line becomes part of our one-line error instead.
-std::string& last_libbpf_message() {
-  thread_local std::string message;
-  return message;
-}
-
-// What the verifier objected to: the last line of its log before the closing statistics.
-std::string verifier_objection(const std::string& text) {
-  const std::size_t end = text.rfind("\nprocessed ");
-  if (end == std::string::npos || text.find("PROG LOAD LOG") == std::string::npos) return {};
-  const std::size_t begin = text.rfind('\n', end - 1) + 1;  // npos + 1 is the text's begin
-  return "the verifier says: " + text.substr(begin, end - begin);
-}
-
-int keep_message(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  char* formatted = nullptr;
-  const int length = ::vasprintf(&formatted, format, arguments);
-  if (length < 0) return 0;
-  std::string text{formatted, static_cast<std::size_t>(length)};
-  std::free(formatted);
-  std::string& kept = last_libbpf_message();
-  if (const std::string objection = verifier_objection(text); !objection.empty()) {
-    kept = objection;
-  } else if (!kept.starts_with("the verifier")) {  // "failed to load" follows, which says less
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    if (!text.empty()) kept = text;
-  }
-  return length;
-}
 
 // A map's memory in this process.
 class Mapping {
@@ -158,9 +126,12 @@ struct CounterKernel::Impl {
   }
 
   void set_mode(__u32 bit, bool on) const {
-    control->usual_interval_ns = 0;
+    control->events_interval_ns = 0;
+    control->taps_interval_ns = 0;
     control->mode = on ? control->mode | bit : control->mode & ~bit;
-    if (control->mode == TL_COUNTING) control->usual_interval_ns = control->interval_ns;
+    if (control->mode == TL_COUNTING) control->events_interval_ns = control->interval_ns;
+    if ((control->mode | TL_SKIPPING) == (TL_COUNTING | TL_SKIPPING))
+      control->taps_interval_ns = control->interval_ns;
   }
 
   void size_maps() const {
@@ -183,13 +154,14 @@ struct CounterKernel::Impl {
     size(map("devices"), layout.device_series, sizeof(tl_device));
     if (!layout.sees_openings)
       bpf_program__set_autoload(bpf_object__find_program_by_name(object, "tl_opened"), false);
+    if (bpf_program* tap = bpf_object__find_program_by_name(object, "tl_tap"); tap != nullptr)
+      bpf_program__set_autoload(tap, layout.taps && layout.shared_taps && kernel_shares_taps());
   }
 
   void load() const {
     const int error = bpf_object__load_skeleton(skeleton);
     if (error == 0) return;
-    const bool was_refused = last_libbpf_message().starts_with("the verifier");  // with EACCES, too
-    if (!was_refused && (error == -EPERM || error == -EACCES))
+    if (!verifier_refused() && (error == -EPERM || error == -EACCES))
       throw MachineError{"load counters: " + errno_text(-error) +
                          " (the capabilities are there, but a user namespace, a seccomp filter "
                          "or the kernel's lockdown forbids it)"};
@@ -230,6 +202,13 @@ struct CounterKernel::Impl {
     }
   }
 
+  // Where only tapped devices count, the trace events of packets are left alone.
+  void want_events(bool wanted) const {
+    for (const char* name : {"tl_rx", "tl_tx", "tl_opened"})
+      bpf_program__set_autoattach(bpf_object__find_program_by_name(object, name), wanted);
+  }
+
+  // What is wanted and not yet attached.
   void attach() const {
     const int error = bpf_object__attach_skeleton(skeleton);
     if (error != 0)
@@ -240,9 +219,7 @@ struct CounterKernel::Impl {
 
 CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_unique<Impl>()} {
   require_counter_privileges();
-  libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-  libbpf_set_print(keep_message);
-  last_libbpf_message().clear();
+  keep_libbpf_messages();
   Impl& impl = *impl_;
   impl.layout = layout;
   impl.cpus =
@@ -268,6 +245,7 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
     impl.take_globals(*std::get<1>(impl.owner));
   impl.map_memory();
   impl.number_counters();
+  impl.want_events(layout.count_unknown);
   impl.attach();
 }
 
@@ -292,7 +270,12 @@ NamedDevice CounterKernel::name_device(const tl_device_key& key, std::uint32_t t
   const bpf_map* table = impl_->map("device_table");
   if (bpf_map_update_elem(bpf_map__fd(table), &key, &value, BPF_ANY) != 0)
     throw_errno("name device in", "counter programs");
-  return {value.series, (value.flags & TL_TAPPED) != 0};
+  const bool is_tapped = (value.flags & TL_TAPPED) != 0;
+  if (!is_tapped) {
+    impl_->want_events(true);
+    impl_->attach();
+  }
+  return {value.series, is_tapped};
 }
 
 std::vector<std::uint32_t> CounterKernel::lost_taps() const {

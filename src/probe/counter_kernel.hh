@@ -28,7 +28,8 @@ struct CounterLayout {
   bool offered = false;     // also count before the qdisc
   bool raw_tp = false;      // the variant for kernels without their own BTF
   bool count_unknown = true;  // give devices that were not named a series
-  bool taps = true;           // count named devices at their own taps (bpf/counters_tap.bpf.c)
+  bool taps = true;           // count named devices at their own taps (probe/counter_tap.hh)
+  bool shared_taps = true;    // tests: false, as if the kernel could not have one program for all
   bool mock_clock = false;    // tests: time is what set_mock_time says
   bool sees_openings = true;  // tests: false, as if the trace event of opened devices was missed
 

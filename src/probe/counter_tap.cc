@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/if_ether.h>
@@ -18,6 +19,7 @@
 #include "counters.skel.h"
 #include "counters_raw.skel.h"
 #include "counters_tap.skel.h"
+#include "probe/bpf_messages.hh"
 #include "probe/counter_constants.hh"
 
 namespace tl {
@@ -52,14 +54,21 @@ void share_maps(counters_tap& tap, const bpf_object* counters) {
   reuse(tap.maps.bss, variables_of(counters));
 }
 
-}  // namespace
+// Until it is bound the socket sees nothing, so no packet passes unfiltered.
+void attach_to(const UniqueFd& socket, int program_fd) {
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &program_fd, sizeof program_fd) != 0)
+    throw_errno("attach the counter tap program to", "a packet socket");
+}
 
-std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLayout& layout,
-                                           const tl_device_key& key, std::uint32_t type,
-                                           const tl_device_series& series) {
-  UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
-  if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
-  if (socket.get() < 0) throw_errno("open", "a packet socket");
+// The program of all taps; below zero where the kernel cannot have it.
+int program_of_all(const bpf_object* counters) {
+  const bpf_program* program = bpf_object__find_program_by_name(counters, "tl_tap");
+  return program == nullptr ? -1 : bpf_program__fd(program);
+}
+
+void attach_own_program(const UniqueFd& socket, const bpf_object* counters,
+                        const CounterLayout& layout, std::uint32_t type,
+                        const tl_device_series& series) {
   // Gone when this function returns: a skeleton a device is memory and a dozen descriptors.
   const std::unique_ptr<counters_tap, void (*)(counters_tap*)> program{counters_tap__open(),
                                                                        &counters_tap__destroy};
@@ -70,23 +79,44 @@ std::optional<CounterTap> CounterTap::open(bpf_object* counters, const CounterLa
   program->rodata->tl_tap_link_header =
       type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? ETH_HLEN : 0;
   const bool counts_ports = (series.flags & TL_COUNTS_PORTS) != 0;
-  bpf_program__set_autoload(program->progs.tl_tap, !counts_ports);
-  bpf_program__set_autoload(program->progs.tl_tap_ports, counts_ports);
+  bpf_program__set_autoload(program->progs.tl_tap_one, !counts_ports);
+  bpf_program__set_autoload(program->progs.tl_tap_one_ports, counts_ports);
   share_maps(*program, counters);
   const int error = counters_tap__load(program.get());
   if (error != 0)
-    throw MachineError{fmt::format("load the counter tap program: {}", errno_text(-error))};
-  const int fd =
-      bpf_program__fd(counts_ports ? program->progs.tl_tap_ports : program->progs.tl_tap);
-  // Until it is bound the socket sees nothing, so no packet passes unfiltered.
-  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof fd) != 0)
-    throw_errno("attach the counter tap program to", "a packet socket");
+    throw MachineError{fmt::format("load the counter tap program: {}: {}", errno_text(-error),
+                                   last_libbpf_message())};
+  attach_to(socket, bpf_program__fd(counts_ports ? program->progs.tl_tap_one_ports
+                                                 : program->progs.tl_tap_one));
+}
+
+void bind_to(const UniqueFd& socket, std::uint32_t ifindex) {
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(key.ifindex);
+  address.sll_ifindex = static_cast<int>(ifindex);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    throw_errno("bind a packet socket to", fmt::format("device {}", key.ifindex));
+    throw_errno("bind a packet socket to", fmt::format("device {}", ifindex));
+}
+
+}  // namespace
+
+bool kernel_shares_taps() {
+  const std::unique_ptr<btf, void (*)(btf*)> kernel{btf__load_vmlinux_btf(), &btf__free};
+  return kernel && btf__find_by_name_kind(kernel.get(), "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
+}
+
+std::optional<CounterTap> CounterTap::open(const bpf_object* counters, const CounterLayout& layout,
+                                           const tl_device_key& key, std::uint32_t type,
+                                           const tl_device_series& series) {
+  UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
+  if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
+  if (socket.get() < 0) throw_errno("open", "a packet socket");
+  if (const int program = program_of_all(counters); program >= 0)
+    attach_to(socket, program);
+  else
+    attach_own_program(socket, counters, layout, type, series);
+  bind_to(socket, key.ifindex);
   return CounterTap{std::move(socket), series.series};
 }
 

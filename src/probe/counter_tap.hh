@@ -1,5 +1,7 @@
 // The tap of one observed device: a packet socket bound to it, whose filter counts and keeps
-// nothing. bpf/counters_tap.bpf.c says why it is more exact than the trace events.
+// nothing. docs/limits.md says why it is more exact than the trace events. Where the kernel can,
+// all taps share one program, tl_tap of bpf/counters.bpf.c; elsewhere each has one of its own,
+// bpf/counters_tap.bpf.c.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +14,16 @@ struct bpf_object;
 
 namespace tl {
 
+// Whether this kernel shows a socket filter the packet as it has it itself (since 6.2), which a
+// program for all taps needs.
+bool kernel_shares_taps();
+
 class CounterTap {
  public:
   // Opens the tap of `key`'s device, which counts into the maps of `counters`, a loaded object of
   // the counter programs. The calling thread is in the device's namespace. nullopt without the
   // right to open packet sockets; throws MachineError for any other failure.
-  static std::optional<CounterTap> open(bpf_object* counters, const CounterLayout& layout,
+  static std::optional<CounterTap> open(const bpf_object* counters, const CounterLayout& layout,
                                         const tl_device_key& key, std::uint32_t type,
                                         const tl_device_series& series);
 

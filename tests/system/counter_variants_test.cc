@@ -114,4 +114,10 @@ TEST_CASE("T93 their raw_tp twins count exactly on this kernel") {
 }
 
 TEST_CASE("T93 the taps count exactly on this kernel") { check_variant(CounterLayout{}); }
+
+TEST_CASE("T93 taps with a program each count exactly on this kernel") {
+  CounterLayout layout;
+  layout.shared_taps = false;
+  check_variant(layout);
+}
 }  // namespace tl::counter_variants_test

@@ -166,7 +166,7 @@ TEST_CASE("T85 counting across the second, the minute and the end of summer time
   ::tzset();
   const VethPair pair;
   UdpSender sender{pair, kWantedPort};
-  const std::int64_t shift_ns = kWinter - kSecond / 2 - realtime_ns();
+  const std::int64_t shift_ns = kWinter - 2 * kSecond - realtime_ns();
   ClockedCounting counting{pair, 10 * kMillisecond, [&](std::int64_t) { return shift_ns; }};
   while (realtime_ns() + shift_ns < kWinter + kSecond / 10) counting.send_for(sender, 50ms);
   const std::vector<std::int64_t> times = counting.finish(sender);
