@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
 /* Traffic counters: every packet adds to the bucket that its own moment belongs to, in memory that user space maps.
- * Here at the kernel's trace events, for every device of the machine; counters_tap.bpf.c has the observed devices.
  *
  * Hooks (net/core/dev.c): tl_rx at netif_receive_skb, tl_tx at net_dev_start_xmit, tl_offered at net_dev_queue (before
  * the qdisc), tl_failed at net_dev_xmit (the driver did not take it). tp_btf programs, because classic tracepoint
  * programs are skipped whenever another one, or a map system call, is active on the CPU (trace_call_bpf); compiled with
  * TL_RAW_TP the same bodies become raw_tp programs for kernels without their own BTF.
  *
+ * tl_tap counts observed devices, which tl_rx and tl_tx then skip: the filter of packet sockets that are bound to them and
+ * keep nothing. The kernel shows such a socket a packet at the same two places: behind netif_receive_skb
+ * (__netif_receive_skb_core) and right before the driver (dev_queue_xmit_nit), but without a patched branch in front, and it
+ * does not show looped-back copies, which device statistics do not count either. Kernels before 6.2 have counters_tap.bpf.c.
+ *
  * Each hook writes only its own maps, and the kernel keeps a program from nesting in itself on a CPU, so every cell has
  * a single writer and plain adds are exact. A run that the kernel skipped for that reason is counted as
- * recursion_misses of the program, which user space publishes. */
+ * recursion_misses of the program, which user space publishes. A tap writes the maps of its direction's trace event: both
+ * run with bottom halves disabled, so that neither interrupts the other. */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 
@@ -90,13 +95,13 @@ static __noinline int lose(struct net_device *device, enum hook hook, __u32 skip
 	return 0;
 }
 
-/* Where a packet is seen: what a trace event has for arguments, or the packet that a tap has. */
+/* Where a packet is seen: by a trace event's arguments, or a tap's packet. */
 struct sight {
-	const unsigned long long *arguments;
-	enum hook hook; /* of a trace event; a constant */
-	struct __sk_buff *tap;
-	struct sk_buff *tapped; /* the same */
-	int at_tap; /* which of them; a constant */
+	int at_tap;                          /* which of them; a constant */
+	const unsigned long long *arguments; /* of a trace event */
+	enum hook hook;                      /* whose; a constant */
+	struct __sk_buff *tap;               /* the packet as a socket filter has it */
+	struct sk_buff *tapped;              /* the same as the kernel has it */
 };
 
 static __always_inline enum hook hook_of(const struct sight *sight)
@@ -234,9 +239,8 @@ int tl_tx(const unsigned long long *arguments)
 }
 
 #ifndef TL_RAW_TP
-/* The tap of any device, for kernels that show a filter their own packet; others need counters_tap.bpf.c. A tap sees a packet
- * while its device is the one that the socket is bound to: whatever takes the packet over (a VLAN device, a bridge) does so
- * behind all taps of the device below (__netif_receive_skb_core). */
+/* The packet's device is the one that the socket is bound to: whatever takes a packet over (a VLAN device, a bridge) does so
+ * behind all taps of the device below (__netif_receive_skb_core). Returns 0: nothing is kept. */
 SEC("socket")
 int tl_tap(struct __sk_buff *packet)
 {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
-/* The counters of one observed device: a filter on a packet socket that is bound to it and keeps nothing.
- *
- * The kernel shows a packet to such a socket at the same two places where the trace events lie: behind
- * netif_receive_skb (__netif_receive_skb_core) and right before the driver (dev_queue_xmit_nit), but without a patched
- * branch in front, and it does not show looped-back copies, which device statistics do not count either. The program is
- * loaded once a device; its maps are those of counters.bpf.c. */
+/* A tap as tl_tap of counters.bpf.c, for kernels that do not show a socket filter the packet as they have it themselves
+ * (before 6.2). So the program does not learn which device a packet is of, and is loaded once a device; its maps are those of
+ * counters.bpf.c. */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 

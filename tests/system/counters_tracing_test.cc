@@ -152,4 +152,23 @@ TEST_CASE("T14 the cost of a run is reported beside an empty program's, which is
   CHECK(empty_ns > 0);
   CHECK(ours_ns > empty_ns);
 }
+
+TEST_CASE("T14 where only tapped devices count, no program of ours runs at packets' trace events") {
+  constexpr std::uint64_t kPackets = 1000;
+  const VethPair pair;
+  for (const bool others_count : {false, true}) {
+    CounterLayout layout = Counting::only_points();
+    layout.count_unknown = others_count;
+    Counting counting{{{"left", &pair.left}, {"right", &pair.right}}, layout};
+    const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
+    REQUIRE(statistics.valid());
+    UdpSender sender{pair, kWantedPort, kPayloadBytes};
+    sender.send(kPackets);
+    for (const Hook hook : {Hook::rx, Hook::tx})
+      CHECK((counting.session().kernel().program_facts(hook)->runs > 0) == others_count);
+    const Counted counted = counting.finish();
+    CHECK(counted.devices.at("left,eth0").tx_bytes == kPackets * kFrameBytes);
+    CHECK(counted.devices.at("right,eth0").rx_bytes == kPackets * kFrameBytes);
+  }
+}
 }  // namespace tl::counters_tracing_test
