@@ -213,7 +213,7 @@ more:
 					sight.at_tap && hook_of(&sight) == HOOK_tx);
 		add_extra(slot, extra);
 	}
-	if (unlikely(slot->flags & TL_COUNTS_PORTS)) {
+	if (tl_ports != 0 && unlikely(slot->flags & TL_COUNTS_PORTS)) { /* without ports the verifier has less to look at */
 		/* The bucket's begin stands for any moment in it, and need not be kept. */
 		__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
 		if (sight.at_tap)

@@ -398,6 +398,10 @@ void measure_ticks(double seconds, const std::filesystem::path& folder) {
         "tracepoint:net:netif_receive_skb /str(args->name) == \"tlb0\"/ { @ = sum(args->len); } "
         "interval:ms:10 { printf(\"t %llu\\n\", nsecs); print(@); clear(@); }",
         folder / "bpftrace.txt"};
+    if (!test::eventually(
+            [&] { return read_value(folder / "ours.err").find("armed") != std::string::npos; },
+            20s))
+      throw MachineError{"trafficlab counters: did not arm"};
     wait_seconds(0.5);
     {
       const Stream stream{fan, Kind::udp, 1, 50'000};
