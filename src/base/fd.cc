@@ -97,18 +97,18 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
 
 }  // namespace
 
-void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
+void write_file_atomic(const std::filesystem::path& path, std::string_view bytes, Sync sync) {
   const std::filesystem::path temporary = temporary_beside(path);
   try {
     const UniqueFd fd = open_fd(temporary, O_WRONLY | O_CREAT | O_EXCL);
     write_all(fd.get(), bytes, temporary.native());
-    if (::fsync(fd.get()) != 0) throw_errno("sync", temporary.native());
+    if (sync == Sync::yes && ::fsync(fd.get()) != 0) throw_errno("sync", temporary.native());
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to", path.native());
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_folder(path.parent_path());
+  if (sync == Sync::yes) sync_folder(path.parent_path());
 }
 
 }  // namespace tl

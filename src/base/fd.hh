@@ -47,8 +47,11 @@ std::string read_value(const std::filesystem::path& path, std::string_view fallb
 // Writes every byte or throws; retries short writes and EINTR.
 void write_all(int fd, std::string_view bytes, std::string_view object);
 // Writes `path` so that readers see the old or the new content, never a part: a temporary in the
-// same folder, fsync, rename, fsync of the folder.
-void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+// same folder, fsync, rename, fsync of the folder. Without Sync::yes a power cut may lose the
+// content, but nothing waits for the disk, which others may keep busy for seconds.
+enum class Sync { no, yes };
+void write_file_atomic(const std::filesystem::path& path, std::string_view bytes,
+                       Sync sync = Sync::yes);
 // The file that a caller means by `path`: behind its symbolic links. Throws UsageError when
 // something other than a regular file is there, whose place a rename would take.
 std::filesystem::path output_target(const std::filesystem::path& path);

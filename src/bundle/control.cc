@@ -16,8 +16,8 @@ Control::Control(const std::filesystem::path& run_folder) : folder_{run_folder /
   std::filesystem::create_directories(folder_);
 }
 
-void Control::post(const std::string& name, const nlohmann::json& message) const {
-  write_file_atomic(folder_ / (name + ".json"), dump_json(message, 1) + "\n");
+void Control::post(const std::string& name, const nlohmann::json& message, Sync sync) const {
+  write_file_atomic(folder_ / (name + ".json"), dump_json(message, 1) + "\n", sync);
 }
 
 std::optional<nlohmann::json> Control::read(const std::string& name) const {
