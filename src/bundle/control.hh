@@ -27,8 +27,8 @@ class Control {
   // `run_folder` must exist; its control/ folder is made when missing.
   explicit Control(const std::filesystem::path& run_folder);
 
-  // Posts a message, replacing an earlier one of that name. Sync::no for one that is renewed all the
-  // time by who must not wait for the disk.
+  // Posts a message, replacing an earlier one of that name. Sync::no for one that is renewed all
+  // the time by who must not wait for the disk.
   void post(const std::string& name, const nlohmann::json& message, Sync sync = Sync::yes) const;
   // The message, or nullopt when it has not been posted. Throws MeasurementError when it is not
   // JSON.
