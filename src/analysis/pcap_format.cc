@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint32_t kMagicMicro = 0xA1B2C3D4, kMagicNano = 0xA1B23C4D,
                         kMagicModified = 0xA1B2CD34;
-constexpr std::uint32_t kMagicHalf = 0xA1B2, kMagicHalfSwapped = 0xB2A1;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kFileHeaderBytes = 24, kRecordBytes = 16, kModifiedRecordBytes = 24;
 
@@ -88,7 +87,7 @@ class PcapFormat : public RecordFormat {
     for (int records = 0; records < kConvincing; ++records) {
       if (bytes.size() < header_.record_bytes) return false;
       const std::uint8_t* const at = bytes.data();
-      const Lengths packet = lengths_at(at);
+      const Lengths packet = lengths_at(at, header_.order);
       const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
       if (packet.captured == 0 || packet.captured > packet.whole ||
           packet.captured > std::min(limit_, largest_) ||
@@ -106,39 +105,42 @@ class PcapFormat : public RecordFormat {
   // Takes whole records out of the window. Without any: `needed` bytes would have to be visible to
   // go on, or `stop` says why nothing can follow.
   std::size_t take(ByteWindow& window, std::span<Packet> into, std::size_t& needed, Stop& stop) {
+    // Copies, which the writes below cannot change: they are not loaded again for each packet.
+    const PcapHeader header = header_;
+    const std::uint32_t largest = largest_, snaplen = limit_;
+    needed = header.record_bytes;
+    if (window.size() < header.record_bytes) return 0;
     const std::uint8_t* at = window.data();
     const std::uint8_t* const end = at + window.size();
-    // Copies, which the writes below cannot change: they are not loaded again for each packet.
-    const Limits limits{header_.record_bytes, largest_, limit_};
+    const std::uint8_t* const last_header = end - header.record_bytes;
     std::size_t count = 0;
-    needed = limits.header_bytes;
-    for (Packet& packet : into) {
-      const auto left = static_cast<std::size_t>(end - at);
-      if (left < limits.header_bytes) break;
-      const Lengths lengths = lengths_at(at);
-      if (lengths.captured > limits.largest || starts_another_file(at)) [[unlikely]] {
+    for (; count < into.size() && at <= last_header; ++count) {
+      Packet& packet = into[count];
+      const Lengths lengths = lengths_at(at, header.order);
+      if (lengths.captured > largest || starts_another_file(at)) [[unlikely]] {
         needed = 0;
         if (count == 0) explain(at, lengths.captured, window.offset(), stop);
         break;
       }
-      const std::size_t record_bytes = limits.header_bytes + lengths.captured;
-      if (left < record_bytes) {
+      const std::size_t record_bytes = header.record_bytes + lengths.captured;
+      if (record_bytes > static_cast<std::size_t>(end - at)) {
         needed = record_bytes;
         break;
       }
-      packet.data = at + limits.header_bytes;
-      packet.captured_bytes = lengths.captured;
-      packet.length_bytes = lengths.whole;
-      packet.interface = 0;
-      packet.link_type = header_.link_type;
-      packet.flags = 0;
-      if (lengths.captured > lengths.whole) [[unlikely]]
-        packet.flags |= kCaplenOverLength;
-      if (lengths.captured > limits.snaplen) [[unlikely]]
-        packet.flags |= kCaplenOverSnaplen;
-      set_time(packet, load<std::uint32_t>(at, kSwapped), load<std::uint32_t>(at + 4, kSwapped));
+      // Seconds are unsigned: captures stay readable until 2106.
+      const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
+      const std::int64_t in_second_ns =
+          std::int64_t{load<std::uint32_t>(at + 4, kSwapped)} * header.ns_per_fraction;
+      packet = {.data = at + header.record_bytes,
+                .time_ns = seconds * kSecondNs + in_second_ns,
+                .captured_bytes = lengths.captured,
+                .length_bytes = lengths.whole,
+                .link_type = header.link_type};
+      if (lengths.captured > lengths.whole || lengths.captured > snaplen) [[unlikely]]
+        note_excess(packet, snaplen);
+      if (in_second_ns >= kSecondNs) [[unlikely]]
+        doubt_time(packet);
       at += record_bytes;
-      ++count;
       // Records lie a packet apart, which no hardware follows when packets are large; neighbours
       // are mostly of one size, so this is where the fourth next one begins.
       __builtin_prefetch(at + 3 * record_bytes);
@@ -147,18 +149,29 @@ class PcapFormat : public RecordFormat {
     return count;
   }
 
-  struct Limits {
-    std::size_t header_bytes;
-    std::uint32_t largest, snaplen;
-  };
+  static void note_excess(Packet& packet, std::uint32_t snaplen) {
+    if (packet.captured_bytes > packet.length_bytes) packet.flags |= kCaplenOverLength;
+    if (packet.captured_bytes > snaplen) packet.flags |= kCaplenOverSnaplen;
+  }
+  // Too many microseconds is a known arithmetic slip of writers, and the sum is what they meant.
+  // Too many nanoseconds is not: a file with such a record has the wrong magic or is damaged.
+  void doubt_time(Packet& packet) const {
+    if (header_.ns_per_fraction != 1) {
+      packet.flags |= kTimeNormalised;
+    } else {
+      packet.flags |= kNoTime;
+      packet.time_ns = 0;
+    }
+  }
+
   struct Lengths {
     std::uint32_t captured, whole;
   };
-  [[nodiscard]] Lengths lengths_at(const std::uint8_t* at) const {
+  [[nodiscard]] static Lengths lengths_at(const std::uint8_t* at, LengthOrder order) {
     Lengths lengths{load<std::uint32_t>(at + 8, kSwapped), load<std::uint32_t>(at + 12, kSwapped)};
-    if (header_.order == LengthOrder::normal) [[likely]]
+    if (order == LengthOrder::normal) [[likely]]
       return lengths;
-    if (header_.order == LengthOrder::swapped || lengths.captured > lengths.whole)
+    if (order == LengthOrder::swapped || lengths.captured > lengths.whole)
       std::swap(lengths.captured, lengths.whole);
     return lengths;
   }
@@ -166,10 +179,11 @@ class PcapFormat : public RecordFormat {
   // Joined files: a file header where a record should be. The version behind the magic keeps a
   // packet of the second 0xA1B2C3D4 (in 2055) a packet.
   [[nodiscard]] static bool starts_another_file(const std::uint8_t* at) {
-    const auto word = load_le<std::uint32_t>(at);
-    // Two bytes that all magics share.
-    if (word >> 16 != kMagicHalf && (word & 0xFFFF) != kMagicHalfSwapped) [[likely]]
+    // No bits but those of version 2.4 in either byte order.
+    constexpr std::uint32_t kVersionBits = 0x0004'0002 | 0x0400'0200;
+    if ((load_le<std::uint32_t>(at + 4) & ~kVersionBits) != 0) [[likely]]
       return false;
+    const auto word = load_le<std::uint32_t>(at);
     if (!is_magic_any_order(word)) return false;
     const bool swapped = !is_magic(word);
     return load<std::uint16_t>(at + 4, swapped) == 2 && load<std::uint16_t>(at + 6, swapped) == 4;
@@ -187,22 +201,6 @@ class PcapFormat : public RecordFormat {
     stop.detail = "a record claims " + std::to_string(captured) +
                   " captured bytes, more than the " + std::to_string(largest_) +
                   " a packet can have";
-  }
-
-  // Seconds are unsigned: captures stay readable until 2106.
-  void set_time(Packet& packet, std::uint32_t seconds, std::uint32_t fraction) const {
-    packet.time_ns =
-        std::int64_t{seconds} * kSecondNs + std::int64_t{fraction} * header_.ns_per_fraction;
-    if (std::int64_t{fraction} * header_.ns_per_fraction < kSecondNs) [[likely]]
-      return;
-    // Too many microseconds is a known arithmetic slip of writers, and the sum is what they meant.
-    // Too many nanoseconds is not: a file with such a record has the wrong magic or is damaged.
-    if (header_.ns_per_fraction != 1) {
-      packet.flags |= kTimeNormalised;
-    } else {
-      packet.flags |= kNoTime;
-      packet.time_ns = 0;
-    }
   }
 
   PcapHeader header_;
