@@ -16,6 +16,11 @@ inline T load_le(const std::uint8_t* at) {
   return value;
 }
 
+template <class T>
+inline void store_le(std::uint8_t* at, T value) {
+  std::memcpy(at, &value, sizeof value);
+}
+
 inline std::uint16_t byte_swapped(std::uint16_t value) { return __builtin_bswap16(value); }
 inline std::uint32_t byte_swapped(std::uint32_t value) { return __builtin_bswap32(value); }
 inline std::uint64_t byte_swapped(std::uint64_t value) { return __builtin_bswap64(value); }

@@ -62,8 +62,8 @@ std::vector<CapturedStream> streams_of(const FlowTable& flows) {
   std::vector<CapturedStream> streams;
   for (std::uint32_t i = 0; i < flows.size(); ++i) {
     const Flow& flow = flows.flow(i);
-    if (flow.key.protocol() != kProtocolTcp && flow.key.protocol() != kProtocolUdp) continue;
-    streams.push_back({flow.key.protocol() == kProtocolTcp ? "tcp" : "udp", flow.client().port,
+    if (flow.key.protocol != kProtocolTcp && flow.key.protocol != kProtocolUdp) continue;
+    streams.push_back({flow.key.protocol == kProtocolTcp ? "tcp" : "udp", flow.client().port,
                        flow.server().port, side_of(flow.sides[0]), side_of(flow.sides[1])});
   }
   return streams;

@@ -160,8 +160,8 @@ void CaptureSummary::add_super(const Packet& packet, const PacketInfo& info, con
   const std::uint32_t header_bytes = info.ip_bytes - info.payload_bytes;
   std::uint32_t segment_bytes = mtu_ > header_bytes ? mtu_ - header_bytes : 1;
   bool known = false;
-  if (ref != nullptr && flows_ != nullptr && info.is_tcp() && ref->flow != kNoFlow) {
-    const auto& announced = flows_->flow(ref->flow).maximum_segment_bytes;
+  if (ref != nullptr && flows_ != nullptr && info.is_tcp() && ref->is_known()) {
+    const auto& announced = flows_->flow(ref->flow()).maximum_segment_bytes;
     const std::uint32_t smaller = std::min(announced[0], announced[1]);
     // The MSS does not count options, which take their room from the payload (RFC 6691).
     const std::uint32_t options = tcp_header_bytes(packet, info) - kTcpFixedBytes;

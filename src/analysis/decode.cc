@@ -1,6 +1,8 @@
 #include "analysis/decode.hh"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "analysis/byte_order.hh"
@@ -139,6 +141,21 @@ void decode_any(const Packet& packet, PacketInfo& info) {
   if (version == 6 && inner.kind != LinkPayload::ipv4) decode_ipv6(packet, inner.offset, info);
 }
 
+// Neighbours in PacketInfo, by one store each.
+inline void set_kind(PacketInfo& info, std::uint8_t protocol) {
+  static_assert(sizeof(FlowKey) == offsetof(FlowKey, ip_version) + 1, "content and flags follow");
+  constexpr std::uint32_t kIpv4 = 4 << 8 | static_cast<std::uint32_t>(Content::ip) << 16;
+  store_le(reinterpret_cast<std::uint8_t*>(&info) + offsetof(FlowKey, protocol), kIpv4 | protocol);
+}
+inline void set_ports(PacketInfo& info, const std::uint8_t* at) {
+  store_le(reinterpret_cast<std::uint8_t*>(&info) + offsetof(FlowKey, source_port),
+           std::rotl(load_be32(at), 16));
+}
+inline void set_ipv4(Address16& address, const std::uint8_t* at) {
+  const std::array<std::uint64_t, 2> words{load_le<std::uint32_t>(at), 0};
+  std::memcpy(address.bytes.data(), words.data(), sizeof words);
+}
+
 // Plain Ethernet, IPv4 without options or fragments, TCP or UDP, nothing cut: most packets of most
 // captures. Every field of `info` is set, unless it returns false: then nothing is known of them.
 inline bool decode_common(const Packet& packet, PacketInfo& info) {
@@ -146,18 +163,18 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
   // As loaded: the type 0x0800 with version 4 and five words; the fragment field.
   constexpr std::uint64_t kIpv4 = 0x450008, kIpv4Mask = 0xFFFFFF, kFragmentLoaded = 0xFF3F;
   const std::uint8_t* at = packet.data;
-  if (packet.flags != 0 || packet.link_type != 1 ||
-      packet.captured_bytes < kTransport + kTcpBytes || packet.length_bytes < kTransport)
+  if (packet.flags != 0 || packet.link_type != 1 || packet.captured_bytes < kTransport + kTcpBytes)
     return false;
   const auto first = load_le<std::uint64_t>(at + 12), second = load_le<std::uint64_t>(at + 20);
   if ((first & kIpv4Mask) != kIpv4 || (second & kFragmentLoaded) != 0) return false;
   const std::uint32_t ip_bytes = byte_swapped(static_cast<std::uint16_t>(first >> 32));
-  if (ip_bytes > packet.length_bytes - kEthernetBytes) return false;
+  if (ip_bytes + kEthernetBytes > packet.length_bytes) return false;
   const auto protocol = static_cast<std::uint8_t>(second >> 24);
   const std::uint8_t* const transport = at + kTransport;
   if (protocol == kProtocolTcp) {
     const std::uint32_t header_bytes = (transport[12] >> 4) * 4U;
     if (ip_bytes < kIpv4Bytes + kTcpBytes || header_bytes < kTcpBytes) return false;
+    set_kind(info, kProtocolTcp);
     info.sequence = load_be32(transport + 4);
     info.acknowledgment = load_be32(transport + 8);
     info.payload_bytes = minus(ip_bytes, kIpv4Bytes + header_bytes);
@@ -165,24 +182,17 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
     info.tcp_flags = transport[13];
   } else {
     if (protocol != kProtocolUdp || ip_bytes < kIpv4Bytes + kUdpBytes) return false;
+    set_kind(info, kProtocolUdp);
     info.sequence = info.acknowledgment = 0;
     info.payload_bytes = ip_bytes - kIpv4Bytes - kUdpBytes;
     info.window = 0;
     info.tcp_flags = 0;
   }
-  const auto ends = load_le<std::uint64_t>(at + 26);
-  info.source = {};
-  info.destination = {};
-  std::memcpy(info.source.bytes.data(), &ends, 4);
-  std::memcpy(info.destination.bytes.data(), at + 30, 4);
-  info.source_port = load_be16(transport);
-  info.destination_port = load_be16(transport + 2);
+  set_ipv4(info.source, at + 26);
+  set_ipv4(info.destination, at + 30);
+  set_ports(info, transport);
   info.ip_bytes = ip_bytes;
   info.transport_offset = kTransport;
-  info.protocol = protocol;
-  info.ip_version = 4;
-  info.content = Content::ip;
-  info.flags = 0;
   return true;
 }
 
@@ -191,8 +201,9 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
 void decode(const Packet& packet, PacketInfo& info) { decode({&packet, 1}, &info); }
 
 void decode(std::span<const Packet> packets, PacketInfo* infos) {
-  for (const Packet& packet : packets) {
-    PacketInfo& info = *infos++;
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    const Packet& packet = packets[i];
+    PacketInfo& info = infos[i];
     if (decode_common(packet, info)) [[likely]]
       continue;
     clear(info);

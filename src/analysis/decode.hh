@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,22 +45,54 @@ enum TcpFlag : std::uint8_t { kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16 
 // An IP address. IPv4 addresses use the first four bytes, the rest is zero.
 struct Address16 {
   std::array<std::uint8_t, 16> bytes{};
-  bool operator==(const Address16&) const = default;
+  using Words = std::array<std::uint64_t, 2>;
+  [[nodiscard]] Words words() const { return std::bit_cast<Words>(bytes); }
+  bool operator==(const Address16& other) const {
+    const Words ours = words(), theirs = other.words();
+    return ((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1])) == 0;
+  }
 };
 
-struct PacketInfo {
+// Who speaks to whom, by what: the same for all packets of a flow that go one way.
+struct FlowKey {
   Address16 source, destination;                        // network byte order
-  std::uint16_t source_port = 0, destination_port = 0;  // 0 with kNoTransport
-  std::uint32_t sequence = 0, acknowledgment = 0;       // TCP
+  std::uint16_t source_port = 0, destination_port = 0;  // 0 without
+  std::uint8_t protocol = 0;                            // IP protocol number (6 TCP, 17 UDP, …)
+  std::uint8_t ip_version = 0;                          // 4 or 6
+
+  [[nodiscard]] bool is_reverse_of(const FlowKey& key) const {
+    return source == key.destination && destination == key.source &&
+           source_port == key.destination_port && destination_port == key.source_port &&
+           protocol == key.protocol && ip_version == key.ip_version;
+  }
+  [[nodiscard]] FlowKey reversed() const {
+    return {destination, source, destination_port, source_port, protocol, ip_version};
+  }
+  bool operator==(const FlowKey&) const = default;
+};
+
+// Both ports, and protocol and version, as they lie there.
+inline std::uint32_t ports_word(const FlowKey& key) {
+  static_assert(offsetof(FlowKey, destination_port) == offsetof(FlowKey, source_port) + 2);
+  return load_le<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(&key) +
+                                offsetof(FlowKey, source_port));
+}
+inline std::uint16_t protocol_word(const FlowKey& key) {
+  static_assert(offsetof(FlowKey, ip_version) == offsetof(FlowKey, protocol) + 1);
+  return load_le<std::uint16_t>(reinterpret_cast<const std::uint8_t*>(&key) +
+                                offsetof(FlowKey, protocol));
+}
+
+// What else the headers of a packet say. Its ports are 0 with kNoTransport, and all of its key is 0
+// when content is not ip.
+struct PacketInfo : FlowKey {
+  Content content = Content::undecoded;
+  std::uint8_t flags = 0;                          // InfoFlag
+  std::uint32_t sequence = 0, acknowledgment = 0;  // TCP
   std::uint32_t ip_bytes = 0;          // IP header and everything in it, without link padding
   std::uint32_t payload_bytes = 0;     // behind the transport header; 0 when that header is cut
   std::uint16_t transport_offset = 0;  // of the transport header in the packet, 0 without one
   std::uint16_t window = 0;            // TCP, unscaled
-  // What kind of packet it is; kind_word() takes these four together.
-  std::uint8_t protocol = 0;    // IP protocol number (6 TCP, 17 UDP, …)
-  std::uint8_t ip_version = 0;  // 4 or 6; 0 when content is not ip
-  Content content = Content::undecoded;
-  std::uint8_t flags = 0;  // InfoFlag
   std::uint8_t tcp_flags = 0;
 
   [[nodiscard]] bool is_tcp() const {
@@ -68,11 +101,10 @@ struct PacketInfo {
 };
 static_assert(sizeof(PacketInfo) == 64, "one cache line");
 
-// Protocol, IP version, content and flags, from the lowest byte on.
+// What kind of packet it is: protocol, IP version, content and flags, from the lowest byte on.
 inline std::uint32_t kind_word(const PacketInfo& info) {
-  static_assert(offsetof(PacketInfo, flags) == offsetof(PacketInfo, protocol) + 3);
-  return load_le<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(&info) +
-                                offsetof(PacketInfo, protocol));
+  return protocol_word(info) | static_cast<std::uint32_t>(info.content) << 16 |
+         std::uint32_t{info.flags} << 24;
 }
 
 // Decodes one packet. Every field of `info` is set.

@@ -41,10 +41,9 @@ void FlowTable::clear() {
 }
 
 FlowTable::Joined FlowTable::join_flow(const Flow& from) {
-  const Wanted wanted{from.key, static_cast<std::uint32_t>(from.key.hash(seed_)), true, false};
-  Slot slot = find(wanted);
-  if (slot.entry == 0) slot = make(wanted, from.low_is_client);
-  const Joined joined{slot.index(), slot.low_is_client() != from.low_is_client};
+  const FlowRef found = find(from.key);
+  const Joined joined =
+      found.is_known() ? Joined{found.flow(), found.side() != 0} : Joined{make(from.key), false};
   last_batch_[joined.index] = batch_;
   Flow& flow = flows_.get()[joined.index];
   flow.fragments += from.fragments;

@@ -104,10 +104,10 @@ void write_csv(const Write& write, const FlowTable& flows, const std::vector<std
     const TimeRange time = flow.time();
     const Tally all = flow.total();
     line = "flow,";
-    line += protocol_name(flow.key.protocol());
-    for (const FlowKey::Endpoint& end : {flow.client(), flow.server()}) {
+    line += protocol_name(flow.key.protocol);
+    for (const Endpoint& end : {flow.client(), flow.server()}) {
       line += ',';
-      line += address_text(end.address, flow.key.ip_version());
+      line += address_text(end.address, flow.key.ip_version);
       append(line, end.port);
     }
     line += ',';
@@ -138,13 +138,13 @@ std::string tally_json(const Tally& tally) {
 std::string flow_json(const Flow& flow) {
   const auto or_null = [](const std::string& text) { return text.empty() ? "null" : text; };
   const TimeRange time = flow.time();
-  const FlowKey::Endpoint client = flow.client(), server = flow.server();
+  const Endpoint client = flow.client(), server = flow.server();
   std::string out = fmt::format(
       "{{\"protocol\": \"{}\", \"client\": \"{}\", \"client_port\": {}, \"server\": \"{}\", "
       "\"server_port\": {}, \"first_ns\": {}, \"last_ns\": {}, \"connections\": {}, "
       "\"fragments\": {}, {}",
-      protocol_name(flow.key.protocol()), address_text(client.address, flow.key.ip_version()),
-      client.port, address_text(server.address, flow.key.ip_version()), server.port,
+      protocol_name(flow.key.protocol), address_text(client.address, flow.key.ip_version),
+      client.port, address_text(server.address, flow.key.ip_version), server.port,
       or_null(time_text(time, time.first_ns)), or_null(time_text(time, time.last_ns)),
       flow.connections, flow.fragments, tally_json(flow.total()));
   for (std::size_t side = 0; side < kSides.size(); ++side) {

@@ -3,11 +3,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <utility>
 
+#include "analysis/byte_order.hh"
 #include "analysis/capture_reader.hh"
 #include "analysis/keyed_hash.hh"
 
@@ -15,12 +16,20 @@ namespace tl {
 namespace {
 
 constexpr std::uint32_t kFirstSlots = 4096;
+constexpr std::size_t kLineBytes = 64;  // all sides begin on one
+static_assert(alignof(FlowSide) == kLineBytes);
 
-template <class T>
-T word_at(const std::uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
+// Whether adding the packet takes more than its slot and its side.
+bool is_rare(const PacketInfo& info) {
+  constexpr std::uint32_t kOnlyInVersion6 = 2 << 8;
+  return (kind_word(info) & (kOnlyInVersion6 | std::uint32_t{kFragment} << 24)) != 0;
+}
+
+// TCP with all of its header, not a fragment.
+bool is_whole_tcp(const PacketInfo& info) {
+  constexpr std::uint32_t kTcpOfIp = kProtocolTcp | static_cast<std::uint32_t>(Content::ip) << 16,
+                          kMask = 0xFF00FF | std::uint32_t{kFragment | kNoTransport} << 24;
+  return (kind_word(info) & kMask) == kTcpOfIp;
 }
 
 bool is_syn(const PacketInfo& info) { return (info.tcp_flags & (kSyn | kAck)) == kSyn; }
@@ -29,52 +38,6 @@ bool is_syn_ack(const PacketInfo& info) {
 }
 
 }  // namespace
-
-inline FlowKey FlowKey::of(const PacketInfo& info, bool& from_high) {
-  FlowKey key;
-  key.kind_ = info.protocol | std::uint64_t{info.ip_version} << 8;
-  const std::uint8_t *source = info.source.bytes.data(),
-                     *destination = info.destination.bytes.data();
-  if (info.ip_version == 4) [[likely]] {
-    const std::uint64_t from =
-        std::uint64_t{word_at<std::uint32_t>(source)} << 16 | info.source_port;
-    const std::uint64_t to =
-        std::uint64_t{word_at<std::uint32_t>(destination)} << 16 | info.destination_port;
-    // Without a branch, which would go wrong with every other packet of a conversation.
-    from_high = from > to;
-    key.low_ = from_high ? to : from;
-    key.high_ = from ^ to ^ key.low_;
-    return key;
-  }
-  const int order = std::memcmp(source, destination, sizeof info.source);
-  from_high = order != 0 ? order > 0 : info.source_port > info.destination_port;
-  const std::uint8_t *low = from_high ? destination : source,
-                     *high = from_high ? source : destination;
-  key.low_ = word_at<std::uint64_t>(low);
-  key.low_rest_ = word_at<std::uint64_t>(low + 8);
-  key.high_ = word_at<std::uint64_t>(high);
-  key.high_rest_ = word_at<std::uint64_t>(high + 8);
-  const std::uint64_t low_port = from_high ? info.destination_port : info.source_port;
-  const std::uint64_t high_port = from_high ? info.source_port : info.destination_port;
-  key.kind_ |= low_port << 32 | high_port << 48;
-  return key;
-}
-
-FlowKey::Endpoint FlowKey::end(std::uint64_t word, std::uint64_t rest, unsigned port_shift) const {
-  Endpoint end{};
-  if (is_ipv4()) {
-    const auto address = static_cast<std::uint32_t>(word >> 16);
-    std::memcpy(end.address.bytes.data(), &address, sizeof address);
-    end.port = static_cast<std::uint16_t>(word);
-    return end;
-  }
-  std::memcpy(end.address.bytes.data(), &word, sizeof word);
-  std::memcpy(end.address.bytes.data() + sizeof word, &rest, sizeof rest);
-  end.port = static_cast<std::uint16_t>(kind_ >> port_shift);
-  return end;
-}
-FlowKey::Endpoint FlowKey::low() const { return end(low_, low_rest_, 32); }
-FlowKey::Endpoint FlowKey::high() const { return end(high_, high_rest_, 48); }
 
 Tally& Tally::operator+=(const Tally& other) {
   packets += other.packets;
@@ -95,8 +58,6 @@ void TimeRange::add(const TimeRange& other) {
   last_ns = std::max(last_ns, other.last_ns);
 }
 
-FlowKey::Endpoint Flow::client() const { return low_is_client ? key.low() : key.high(); }
-FlowKey::Endpoint Flow::server() const { return low_is_client ? key.high() : key.low(); }
 TimeRange Flow::time() const {
   TimeRange range = sides[0].time;
   range.add(sides[1].time);
@@ -108,152 +69,198 @@ Tally Flow::total() const {
 }
 
 // Address space for the largest table; pages come with the flows, large ones where the kernel has
-// them, since a table of many flows is a random walk through memory.
+// them and the table may grow, since many flows are a random walk through memory.
 std::unique_ptr<Flow[], FlowTable::Free> FlowTable::allocate(std::size_t count) {
-  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  constexpr std::size_t kLargePage = std::size_t{2} << 20, kWorthwhileBytes = 4 * kLargePage;
   const std::size_t bytes = (count * sizeof(Flow) + kLargePage - 1) / kLargePage * kLargePage;
   void* const memory = std::aligned_alloc(kLargePage, bytes);
   if (memory == nullptr) throw std::bad_alloc{};
-  (void)::madvise(memory, bytes, MADV_HUGEPAGE);  // advice: without it everything still works
+  // Advice: without it everything still works.
+  if (bytes >= kWorthwhileBytes) (void)::madvise(memory, bytes, MADV_HUGEPAGE);
   return std::unique_ptr<Flow[], Free>{static_cast<Flow*>(memory)};
 }
 void FlowTable::Free::operator()(Flow* flows) const { std::free(flows); }
 
-FlowTable::FlowTable(std::uint32_t most_flows)
+FlowTable::FlowTable(std::uint32_t most_flows, std::uint64_t hash_key)
     : most_flows_{std::max(most_flows, kFewestFlows)},
       flows_{allocate(most_flows_)},
       slots_(kFirstSlots),
       mask_{kFirstSlots - 1},
-      seed_{random_hash_key()} {}
+      seed_{hash_key} {}
+
+namespace {
+
+std::uint32_t place_of(std::uint64_t addresses, std::uint64_t rest, std::uint64_t seed) {
+  constexpr std::uint64_t kOtherBits = 0xA0761D6478BD642F;
+  return static_cast<std::uint32_t>(hash_mix(addresses ^ seed, rest ^ kOtherBits));
+}
+
+std::uint64_t ipv6_addresses(const FlowKey& key, std::uint64_t seed) {
+  const auto source = key.source.words(), destination = key.destination.words();
+  return hash_mix(source[0] ^ seed, source[1]) ^ hash_mix(destination[0], destination[1] ^ seed);
+}
+
+}  // namespace
+
+inline FlowTable::Wanted FlowTable::wanted_of(const FlowKey& key, std::uint64_t seed) {
+  Wanted wanted;
+  wanted.rest = ports_word(key) | std::uint64_t{protocol_word(key)} << 32;
+  wanted.addresses = load_le<std::uint32_t>(key.source.bytes.data()) |
+                     std::uint64_t{load_le<std::uint32_t>(key.destination.bytes.data())} << 32;
+  if (key.ip_version == 6) [[unlikely]]
+    wanted.addresses = ipv6_addresses(key, seed);
+  wanted.place = place_of(wanted.addresses, wanted.rest, seed);
+  return wanted;
+}
 
 void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const {
-  for (const PacketInfo& info : infos) {
-    Wanted& one = *wanted++;
-    one.is_ip = info.content == Content::ip;
-    if (!one.is_ip) continue;
-    one.key = FlowKey::of(info, one.from_high);
-    one.tag = static_cast<std::uint32_t>(one.key.hash(seed_));
-  }
+  const std::uint64_t seed = seed_;
+  for (const PacketInfo& info : infos) *wanted++ = wanted_of(info, seed);
 }
 
 // Three walks over the batch, so that the cache misses of 64 packets overlap instead of queueing:
-// ask for the slots; look at the slots and ask for the flows; add.
+// ask for the slots; look at the slots and ask for the sides; add.
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
                     std::span<const Wanted> wanted, std::span<FlowRef> refs) {
   ++batch_;
-  const Slot* const slots = slots_.data();
-  const std::uint32_t mask = mask_;
-  for (const Wanted& one : wanted) __builtin_prefetch(&slots[one.tag & mask]);
-  const Flow* const flows = flows_.get();
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    refs[i].flow = likely_flow(wanted[i], slots, mask, flows);
+  std::array<FlowSide*, CaptureReader::kBatchPackets> sides;
+  find_sides(wanted, refs, sides.data());
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (wanted[i].is_ip) [[likely]] {
-      add_to_flow(wanted[i], packets[i], infos[i], refs[i]);
-      continue;
+    const PacketInfo& info = infos[i];
+    FlowSide* side = sides[i];
+    if (side == nullptr || is_rare(info)) [[unlikely]] {
+      side = side_of_rare(packets[i], info, refs[i]);
+      if (side == nullptr) continue;
     }
-    refs[i] = {};
-    (infos[i].content == Content::not_ip ? not_ip_ : undecoded_).add(packets[i], infos[i]);
+    side->tally.add(packets[i], info);
+    if ((packets[i].flags & kNoTime) == 0) [[likely]]
+      side->time.add(packets[i].time_ns);
+    if (is_whole_tcp(info) && !extend(*side, info)) [[unlikely]]
+      add_tcp_events(refs[i], packets[i], info);
   }
 }
 
-// The flow with this tag, kNoFlow when there is none; the key has not been compared.
-inline std::uint32_t FlowTable::likely_flow(const Wanted& wanted, const Slot* slots,
-                                            std::uint32_t mask, const Flow* flows) {
-  if (!wanted.is_ip) return kNoFlow;
-  std::uint32_t at = wanted.tag & mask;
-  Slot slot = slots[at];
-  while (slot.tag != wanted.tag && slot.entry != 0) slot = slots[at = (at + 1) & mask];
-  if (slot.entry == 0) return kNoFlow;
-  const Flow& flow = flows[slot.index()];
-  __builtin_prefetch(&flow);
-  __builtin_prefetch(&flow.sides[wanted.from_high == slot.low_is_client() ? 1 : 0], 1);
-  return slot.index();
+// Of each packet the side that it seems to belong to, null when there is none. For IPv6 the
+// addresses are still to be compared.
+inline void FlowTable::find_sides(std::span<const Wanted> wanted, std::span<FlowRef> refs,
+                                  FlowSide** sides) {
+  const Slot* const slots = slots_.data();
+  const std::uint32_t mask = mask_, batch = batch_;
+  std::uint32_t* const last_batch = last_batch_.data();
+  char* const flows = reinterpret_cast<char*>(flows_.get());
+  for (const Wanted& one : wanted) __builtin_prefetch(&slots[one.place & mask]);
+  FlowRef* ref = refs.data();
+  for (const Wanted& one : wanted) {
+    std::uint32_t at = one.place & mask;
+    while (!slots[at].is(one) && !slots[at].is_free()) at = (at + 1) & mask;
+    const Slot& slot = slots[at];
+    *ref = slot.ref;
+    *sides = nullptr;
+    if (slot.ref.is_known()) [[likely]] {
+      last_batch[slot.ref.flow()] = batch;  // so that no packet of this batch evicts it
+      *sides = reinterpret_cast<FlowSide*>(flows + std::size_t{slot.line} * kLineBytes);
+      __builtin_prefetch(*sides, 1);
+    }
+    ++sides;
+    ++ref;
+  }
 }
 
-// What likely_flow() said may have changed since: by packets before this one.
-inline std::uint32_t FlowTable::flow_of(const Wanted& wanted, const PacketInfo& info,
-                                        std::uint32_t likely) {
-  if (likely != kNoFlow && flows_.get()[likely].key == wanted.key) [[likely]]
-    return likely;
-  const Slot slot = find(wanted);
-  if (slot.entry != 0) return slot.index();
+// Where a packet belongs that needs more than a look at its slot: the first of its flow, one of
+// IPv6, a fragment. Null when it is not IP; then it is counted.
+FlowSide* FlowTable::side_of_rare(const Packet& packet, const PacketInfo& info, FlowRef& ref) {
+  if (info.content != Content::ip) {
+    (info.content == Content::not_ip ? not_ip_ : undecoded_).add(packet, info);
+    return nullptr;
+  }
+  if (!ref.is_known() || !is_key_of(info, ref)) ref = find_or_make(info);
+  Flow& flow = flows_.get()[ref.flow()];
+  if ((info.flags & kFragment) != 0) flow.fragments += 1;
+  return &flow.sides[ref.side()];
+}
+
+bool FlowTable::is_key_of(const FlowKey& key, const FlowRef& ref) const {
+  const FlowKey& to_server = flow(ref.flow()).key;
+  return ref.side() == 0 ? key == to_server : key.is_reverse_of(to_server);
+}
+
+FlowRef FlowTable::find(const FlowKey& key) const {
+  const Wanted wanted = wanted_of(key, seed_);
+  for (std::uint32_t at = wanted.place & mask_;; at = (at + 1) & mask_) {
+    const Slot& slot = slots_[at];
+    if (slot.is_free() || (slot.is(wanted) && is_key_of(key, slot.ref))) return slot.ref;
+  }
+}
+
+FlowRef FlowTable::find_or_make(const PacketInfo& info) {
+  const FlowRef ref = find(info);
+  if (ref.is_known()) {
+    last_batch_[ref.flow()] = batch_;
+    return ref;
+  }
   // The sender opens, unless it visibly answers.
-  return make(wanted, wanted.from_high == (info.is_tcp() && is_syn_ack(info))).index();
+  const bool is_answer = info.is_tcp() && is_syn_ack(info) && !info.is_reverse_of(info);
+  const FlowKey& key = info;
+  return {make(is_answer ? key.reversed() : key), is_answer ? 1U : 0U};
 }
 
-[[gnu::always_inline]] inline void FlowTable::add_to_flow(const Wanted& wanted,
-                                                          const Packet& packet,
-                                                          const PacketInfo& info, FlowRef& ref) {
-  const std::uint32_t index = flow_of(wanted, info, ref.flow);
-  Flow& flow = flows_.get()[index];
-  last_batch_[index] = batch_;
-  const auto side = static_cast<std::uint8_t>(wanted.from_high == flow.low_is_client);
-  ref = {index, side};
-  FlowSide& half = flow.sides[side];
-  half.tally.add(packet, info);
-  if ((packet.flags & kNoTime) == 0) [[likely]]
-    half.time.add(packet.time_ns);
-  if ((info.flags & kFragment) != 0) [[unlikely]]
-    flow.fragments += 1;
-  else if (info.is_tcp() && !extend(half, info)) [[unlikely]]
-    add_tcp_events(ref, packet, info);
-}
-
-// A free slot when there is no such flow.
-inline FlowTable::Slot FlowTable::find(const Wanted& wanted) const {
-  for (std::uint32_t at = wanted.tag & mask_;; at = (at + 1) & mask_) {
-    const Slot slot = slots_[at];
-    if (slot.entry == 0 || (slot.tag == wanted.tag && flows_.get()[slot.index()].key == wanted.key))
-      return slot;
-  }
-}
-
-FlowTable::Slot FlowTable::make(const Wanted& wanted, bool low_is_client) {
+std::uint32_t FlowTable::make(const FlowKey& key) {
   const std::uint32_t index = size_ < most_flows_ ? size_++ : evict();
   if (index == last_batch_.size()) last_batch_.push_back(batch_);
+  last_batch_[index] = batch_;
   Flow& flow = *new (&flows_.get()[index]) Flow{};
-  flow.key = wanted.key;
+  flow.key = key;
   flow.serial = next_serial_++;
-  flow.low_is_client = low_is_client;
-  const Slot slot{wanted.tag, (index + 1) * 2 + (flow.low_is_client ? 1 : 0)};
-  insert_slot(slot);
-  if (std::uint64_t{size_} * 2 > slots_.size()) double_slots();
-  return slot;
+  insert_side(key, {index, 0});
+  if (!key.is_reverse_of(key)) insert_side(key.reversed(), {index, 1});
+  if (std::uint64_t{size_} * 4 > slots_.size()) double_slots();
+  return index;
 }
 
 // The quietest of a few flows in turn: nearly the least recently used, without a list to maintain
 // for every packet.
 std::uint32_t FlowTable::evict() {
   constexpr int kLooks = 8;
-  std::uint32_t victim = kNoFlow;
-  for (int looks = 0; looks < kLooks || victim == kNoFlow; ++looks) {
+  constexpr std::uint32_t kNone = UINT32_MAX;
+  std::uint32_t victim = kNone;
+  for (int looks = 0; looks < kLooks || victim == kNone; ++looks) {
     const std::uint32_t index = eviction_hand_;
     eviction_hand_ = (eviction_hand_ + 1) % most_flows_;
     const std::uint32_t age = batch_ - last_batch_[index];
     if (age == 0) continue;  // packets of this batch refer to it
-    if (victim == kNoFlow || age > batch_ - last_batch_[victim]) victim = index;
+    if (victim == kNone || age > batch_ - last_batch_[victim]) victim = index;
   }
   const Flow& flow = flows_.get()[victim];
   for (const auto& callback : evict_callbacks_) callback(victim, flow);
   evicted_ += flow.total();
   evictions_ += 1;
-  erase_slot(static_cast<std::uint32_t>(flow.key.hash(seed_)), victim);
+  erase_side(flow.key);
+  if (!flow.key.is_reverse_of(flow.key)) erase_side(flow.key.reversed());
   return victim;
 }
 
-void FlowTable::insert_slot(Slot slot) {
-  std::uint32_t at = slot.tag & mask_;
-  while (slots_[at].entry != 0) at = (at + 1) & mask_;
+void FlowTable::insert_side(const FlowKey& key, const FlowRef& ref) {
+  const Wanted wanted = wanted_of(key, seed_);
+  const auto* const begin = reinterpret_cast<const char*>(flows_.get());
+  const auto* const side = reinterpret_cast<const char*>(&flow(ref.flow()).sides[ref.side()]);
+  const auto line = static_cast<std::uint32_t>(static_cast<std::size_t>(side - begin) / kLineBytes);
+  insert_slot({wanted.addresses, wanted.rest, ref, line});
+}
+
+void FlowTable::insert_slot(const Slot& slot) {
+  std::uint32_t at = place_of(slot.addresses, slot.rest, seed_) & mask_;
+  while (!slots_[at].is_free()) at = (at + 1) & mask_;
   slots_[at] = slot;
 }
 
 // Closes the hole by moving back what had to move on because of the erased slot.
-void FlowTable::erase_slot(std::uint32_t tag, std::uint32_t index) {
-  std::uint32_t hole = tag & mask_;
-  while (slots_[hole].entry >> 1 != index + 1) hole = (hole + 1) & mask_;
-  for (std::uint32_t at = (hole + 1) & mask_; slots_[at].entry != 0; at = (at + 1) & mask_) {
-    const std::uint32_t displacement = (at - (slots_[at].tag & mask_)) & mask_;
+void FlowTable::erase_side(const FlowKey& key) {
+  const FlowRef ref = find(key);
+  std::uint32_t hole = wanted_of(key, seed_).place & mask_;
+  while (slots_[hole].ref != ref) hole = (hole + 1) & mask_;
+  for (std::uint32_t at = (hole + 1) & mask_; !slots_[at].is_free(); at = (at + 1) & mask_) {
+    const std::uint32_t place = place_of(slots_[at].addresses, slots_[at].rest, seed_);
+    const std::uint32_t displacement = (at - place) & mask_;
     if (displacement < ((at - hole) & mask_)) continue;
     slots_[hole] = slots_[at];
     hole = at;
@@ -266,7 +273,7 @@ void FlowTable::double_slots() {
   old.swap(slots_);
   mask_ = static_cast<std::uint32_t>(slots_.size() - 1);
   for (const Slot& slot : old)
-    if (slot.entry != 0) insert_slot(slot);
+    if (!slot.is_free()) insert_slot(slot);
 }
 
 // Data that goes on where the flow was, or none. False: something that add_tcp_events() is for.
@@ -276,8 +283,8 @@ inline bool FlowTable::extend(FlowSide& side, const PacketInfo& info) {
 }
 
 void FlowTable::add_tcp_events(const FlowRef& ref, const Packet& packet, const PacketInfo& info) {
-  SequenceTrack& track = flows_.get()[ref.flow].sides[ref.side].sequence;
-  Event event{ref.flow, ref.side, Event::data, 0, {info.sequence, info.payload_bytes}};
+  SequenceTrack& track = flows_.get()[ref.flow()].sides[ref.side()].sequence;
+  Event event{ref.flow(), ref.side(), Event::data, 0, {info.sequence, info.payload_bytes}};
   if ((info.tcp_flags & kSyn) != 0) {
     event.kind = is_syn(info) ? Event::syn : Event::syn_ack;
     event.maximum_segment_bytes = tcp_options(packet, info).maximum_segment_bytes.value_or(0);

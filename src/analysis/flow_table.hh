@@ -47,87 +47,64 @@ struct TimeRange {
   [[nodiscard]] std::int64_t duration_ns() const;
 };
 
-// Addresses, ports and protocol, with the smaller end first, so that both directions are equal.
-// Kept as the words that lookups compare: for IPv4 each end is one word.
-class FlowKey {
- public:
-  struct Endpoint {
-    Address16 address;
-    std::uint16_t port;
-  };
-  // Sets from_high when the packet's source is the larger end.
-  static FlowKey of(const PacketInfo& info, bool& from_high);
-  [[nodiscard]] Endpoint low() const;
-  [[nodiscard]] Endpoint high() const;
-  [[nodiscard]] std::uint8_t protocol() const { return static_cast<std::uint8_t>(kind_); }
-  [[nodiscard]] std::uint8_t ip_version() const { return static_cast<std::uint8_t>(kind_ >> 8); }
-  [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const;
-  bool operator==(const FlowKey& other) const {
-    const std::uint64_t ends = (low_ ^ other.low_) | (high_ ^ other.high_) | (kind_ ^ other.kind_);
-    if (is_ipv4() || ends != 0) [[likely]]
-      return ends == 0;
-    return low_rest_ == other.low_rest_ && high_rest_ == other.high_rest_;
-  }
-
- private:
-  [[nodiscard]] bool is_ipv4() const { return ip_version() == 4; }
-  [[nodiscard]] Endpoint end(std::uint64_t word, std::uint64_t rest, unsigned port_shift) const;
-
-  // IPv4: address << 16 | port. IPv6: the first half of the address; the second half is the rest.
-  std::uint64_t low_ = 0, high_ = 0;
-  std::uint64_t kind_ = 0;  // protocol, version << 8; for IPv6 the ports at bits 32 and 48
-  std::uint64_t low_rest_ = 0, high_rest_ = 0;
-};
-
-inline std::uint64_t FlowKey::hash(std::uint64_t seed) const {
-  std::uint64_t state = hash_mix(low_ ^ seed, high_ ^ 0xA0761D6478BD642F ^ kind_);
-  if (!is_ipv4()) state ^= hash_mix(low_rest_ ^ 0xE7037ED1A0B428DB ^ kind_, high_rest_ ^ seed);
-  return state;
-}
-
 struct alignas(64) FlowSide {
   Tally tally;
   TimeRange time;
   SequenceTrack sequence;  // TCP only
 };
 
+// One end of a flow.
+struct Endpoint {
+  Address16 address;
+  std::uint16_t port;
+};
+
 struct alignas(64) Flow {
+  // From the client, the sender of the flow's first packet, unless that packet was a SYN/ACK, to
+  // the server.
   FlowKey key;
   std::uint32_t serial = 0;       // flows are numbered in the order of their first packets
   std::uint32_t connections = 0;  // SYNs with different initial sequence numbers
   std::uint32_t fragments = 0;    // packets that were parts of fragmented datagrams
   std::array<std::uint16_t, 2> maximum_segment_bytes{};  // announced by [side] on SYN; 0: not seen
-  bool low_is_client = true;                             // which end of the key is side 0
-  std::array<FlowSide, 2> sides;                         // [0] client to server, [1] back
+  // [0] client to server, [1] back; all is [0] where both ends are the same.
+  std::array<FlowSide, 2> sides;
 
-  // The client: the sender of the flow's first packet, unless that packet was a SYN/ACK.
-  [[nodiscard]] FlowKey::Endpoint client() const;
-  [[nodiscard]] FlowKey::Endpoint server() const;
+  [[nodiscard]] Endpoint client() const { return {key.source, key.source_port}; }
+  [[nodiscard]] Endpoint server() const { return {key.destination, key.destination_port}; }
   [[nodiscard]] TimeRange time() const;
   [[nodiscard]] Tally total() const;
 };
 
-inline constexpr std::uint32_t kNoFlow = UINT32_MAX;
-
 // Which flow a packet belongs to and in which direction it went.
-struct FlowRef {
-  std::uint32_t flow = kNoFlow;  // index for FlowTable::flow(); reused after an eviction
-  std::uint8_t side = 0;
+class FlowRef {
+ public:
+  FlowRef() = default;
+  FlowRef(std::uint32_t flow, unsigned side) : number_{flow * 2 + side} {}
+  [[nodiscard]] bool is_known() const { return number_ != kUnknown; }
+  // Index for FlowTable::flow(); reused after an eviction.
+  [[nodiscard]] std::uint32_t flow() const { return number_ >> 1; }
+  [[nodiscard]] std::uint8_t side() const { return static_cast<std::uint8_t>(number_ & 1); }
+  bool operator==(const FlowRef&) const = default;
+
+ private:
+  static constexpr std::uint32_t kUnknown = UINT32_MAX;
+  std::uint32_t number_ = kUnknown;
 };
 
 class FlowTable {
  public:
-  static constexpr std::uint32_t kDefaultMostFlows = 262'144;  // 84 MB when full
+  static constexpr std::uint32_t kDefaultMostFlows = 262'144;  // 110 MB when full
   static constexpr std::uint32_t kFewestFlows = 256;           // more than a batch can touch
 
-  explicit FlowTable(std::uint32_t most_flows = kDefaultMostFlows);
+  explicit FlowTable(std::uint32_t most_flows = kDefaultMostFlows,
+                     std::uint64_t hash_key = random_hash_key());
 
   // What to look for: everything about finding a flow that does not depend on the table.
   struct Wanted {
-    FlowKey key;
-    std::uint32_t tag = 0;
-    bool is_ip = false;
-    bool from_high = false;
+    std::uint64_t addresses = 0;  // those of IPv4, a keyed hash of those of IPv6
+    std::uint64_t rest = 0;       // ports, protocol and IP version; 0: not IP
+    std::uint32_t place = 0;      // a hash of all
   };
   // Sets infos.size() of them. Another thread may do this while this one adds.
   void prepare(std::span<const PacketInfo> infos, Wanted* wanted) const;
@@ -165,11 +142,17 @@ class FlowTable {
   [[nodiscard]] const Tally& undecoded() const { return undecoded_; }
 
  private:
+  // Each flow has two, one a direction, so that a packet's side is found without a look at the
+  // flow.
   struct Slot {
-    std::uint32_t tag = 0;    // hash; its low bits say where the slot wants to be
-    std::uint32_t entry = 0;  // (index + 1) * 2 + low_is_client, 0 when free
-    [[nodiscard]] std::uint32_t index() const { return (entry >> 1) - 1; }
-    [[nodiscard]] bool low_is_client() const { return (entry & 1) != 0; }
+    std::uint64_t addresses = 0, rest = kFree;  // as in Wanted
+    FlowRef ref;
+    std::uint32_t line = 0;  // where the side lies, in cache lines from the first flow
+    static constexpr std::uint64_t kFree = UINT64_MAX;
+    [[nodiscard]] bool is_free() const { return rest == kFree; }
+    [[nodiscard]] bool is(const Wanted& wanted) const {
+      return ((addresses ^ wanted.addresses) | (rest ^ wanted.rest)) == 0;
+    }
   };
   struct Free {
     void operator()(Flow* flows) const;
@@ -186,16 +169,18 @@ class FlowTable {
   static constexpr std::size_t kMostEvents = std::size_t{1} << 16;
 
   static std::unique_ptr<Flow[], Free> allocate(std::size_t count);
-  static std::uint32_t likely_flow(const Wanted& wanted, const Slot* slots, std::uint32_t mask,
-                                   const Flow* flows);
-  std::uint32_t flow_of(const Wanted& wanted, const PacketInfo& info, std::uint32_t likely);
-  [[nodiscard]] Slot find(const Wanted& wanted) const;
-  void add_to_flow(const Wanted& wanted, const Packet& packet, const PacketInfo& info,
-                   FlowRef& ref);
-  Slot make(const Wanted& wanted, bool low_is_client);
+  // Steps of add(); find() gives an unknown one where there is no such flow.
+  [[nodiscard]] static Wanted wanted_of(const FlowKey& key, std::uint64_t seed);
+  void find_sides(std::span<const Wanted> wanted, std::span<FlowRef> refs, FlowSide** sides);
+  FlowSide* side_of_rare(const Packet& packet, const PacketInfo& info, FlowRef& ref);
+  [[nodiscard]] bool is_key_of(const FlowKey& key, const FlowRef& ref) const;
+  [[nodiscard]] FlowRef find(const FlowKey& key) const;
+  FlowRef find_or_make(const PacketInfo& info);
+  std::uint32_t make(const FlowKey& key);
   std::uint32_t evict();
-  void insert_slot(Slot slot);
-  void erase_slot(std::uint32_t tag, std::uint32_t index);
+  void insert_slot(const Slot& slot);
+  void insert_side(const FlowKey& key, const FlowRef& ref);
+  void erase_side(const FlowKey& key);
   void double_slots();
   static bool extend(FlowSide& side, const PacketInfo& info);
   void add_tcp_events(const FlowRef& ref, const Packet& packet, const PacketInfo& info);
@@ -216,8 +201,8 @@ class FlowTable {
   bool is_part_ = false;
   std::vector<Event> events_;  // of a part, in their order
   std::unique_ptr<Flow[], Free> flows_;
-  // When each flow was last seen, in batches. Apart from the flows, so that finding one does not
-  // make its first cache line dirty.
+  // When each flow was last seen, in batches. Apart from the flows, whose first cache lines are not
+  // needed for most packets.
   std::vector<std::uint32_t> last_batch_;
   std::uint32_t size_ = 0;
   std::vector<Slot> slots_;

@@ -84,7 +84,7 @@ std::uint64_t RttTable::unanswered(RttEnd end) const {
 void RttObserver::on_batch(const Batch& batch) {
   // The states of the flows lie apart in memory: all are asked for before the first is needed.
   for (const FlowRef& ref : batch.flows)
-    if (const RttFlow* flow = table_.flow(ref.flow)) {
+    if (const RttFlow* flow = table_.flow(ref.flow())) {
       __builtin_prefetch(flow, 1);
       __builtin_prefetch(&flow->halves[1], 1);
     }
@@ -99,7 +99,7 @@ void RttObserver::on_batch(const Batch& batch) {
       untimed_ += 1;
       continue;
     }
-    table_.add(batch.flows[i].flow, batch.flows[i].side, tcp_segment(batch.packets[i], info),
+    table_.add(batch.flows[i].flow(), batch.flows[i].side(), tcp_segment(batch.packets[i], info),
                batch.first_index + i);
   }
 }

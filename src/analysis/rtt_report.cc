@@ -57,7 +57,7 @@ struct Row {
   std::int64_t tick_ns = 0;
 };
 
-using Endpoints = std::pair<FlowKey::Endpoint, FlowKey::Endpoint>;  // source, destination
+using Endpoints = std::pair<Endpoint, Endpoint>;  // source, destination
 
 Endpoints endpoints(const Flow& flow, RttEnd end, bool by_sender) {
   const bool from_server = (end == RttEnd::server) != by_sender;
@@ -67,9 +67,9 @@ Endpoints endpoints(const Flow& flow, RttEnd end, bool by_sender) {
 
 // Local when the machine of the tap answers itself: what lies between is its own stack.
 std::string side(const Flow& flow, RttEnd end, const RttReportOptions& options) {
-  const auto is_local = [&](const FlowKey::Endpoint& point) {
+  const auto is_local = [&](const Endpoint& point) {
     return std::any_of(options.local.begin(), options.local.end(), [&](const auto& own) {
-      return own.first == point.address && own.second == flow.key.ip_version();
+      return own.first == point.address && own.second == flow.key.ip_version;
     });
   };
   const bool client = is_local(flow.client()), server = is_local(flow.server());
@@ -80,7 +80,7 @@ std::string side(const Flow& flow, RttEnd end, const RttReportOptions& options) 
 Row flow_row(const RttFlow& measured, const Flow& flow, RttEnd end,
              const RttReportOptions& options) {
   const auto [source, destination] = endpoints(flow, end, options.label_by_sender);
-  const std::uint8_t version = flow.key.ip_version();
+  const std::uint8_t version = flow.key.ip_version;
   const RttHalf& half = measured.halves[static_cast<std::size_t>(end)];
   return {
       {"flow", address_text(source.address, version), address_text(destination.address, version),
@@ -336,7 +336,7 @@ RttSampleWriter::RttSampleWriter(const Write& write, const FlowTable& flows, boo
 void RttSampleWriter::on_rtt(const RttEvent& event) {
   const Flow& flow = flows_.flow(event.flow);
   const auto [source, destination] = endpoints(flow, event.end, label_by_sender_);
-  const std::uint8_t version = flow.key.ip_version();
+  const std::uint8_t version = flow.key.ip_version;
   write_(fmt::format("{},{},{},{},{},{},{},{},{}\n", event.packet_index, event.sample.time_ns,
                      address_text(source.address, version), source.port,
                      address_text(destination.address, version), destination.port,

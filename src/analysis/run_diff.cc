@@ -35,8 +35,8 @@ void add_part(Parts& parts, std::string name, unsigned run, const Flow& flow) {
 
 std::string flow_name(const Flow& flow, bool ignore_client_port) {
   if (!ignore_client_port) return flow_label(flow);
-  const std::uint8_t version = flow.key.ip_version();
-  return fmt::format("{} {} {} port {}", protocol_name(flow.key.protocol()),
+  const std::uint8_t version = flow.key.ip_version;
+  return fmt::format("{} {} {} port {}", protocol_name(flow.key.protocol),
                      address_text(flow.client().address, version),
                      address_text(flow.server().address, version), flow.server().port);
 }
@@ -121,7 +121,7 @@ Run measure(const std::string& path, unsigned number, const RunDiffOptions& opti
         row.tally.frame_bytes;
   for (std::uint32_t i = 0; i < pass.flows().size(); ++i) {
     const Flow& flow = pass.flows().flow(i);
-    const std::string protocol = protocol_name(flow.key.protocol());
+    const std::string protocol = protocol_name(flow.key.protocol);
     add_part(ports, fmt::format("{} {}", protocol, flow.server().port), number, flow);
     add_part(flows, flow_name(flow, options.ignore_client_port), number, flow);
   }

@@ -19,7 +19,7 @@ WideNs floor_divide(WideNs value, std::int64_t by) {
 constexpr std::array kDirections{"tx", "rx", "forward", "reverse", "other"};
 enum Direction : std::uint32_t { kTx, kRx, kForward, kReverse, kOther };
 
-std::string endpoint_text(const FlowKey::Endpoint& end, std::uint8_t ip_version) {
+std::string endpoint_text(const Endpoint& end, std::uint8_t ip_version) {
   const std::string address = address_text(end.address, ip_version);
   return ip_version == 6 ? fmt::format("[{}]:{}", address, end.port)
                          : fmt::format("{}:{}", address, end.port);
@@ -32,9 +32,9 @@ std::string port_label(const Flow& flow) {
 }  // namespace
 
 std::string flow_label(const Flow& flow) {
-  return fmt::format("{} {} {}", protocol_name(flow.key.protocol()),
-                     endpoint_text(flow.client(), flow.key.ip_version()),
-                     endpoint_text(flow.server(), flow.key.ip_version()));
+  return fmt::format("{} {} {}", protocol_name(flow.key.protocol),
+                     endpoint_text(flow.client(), flow.key.ip_version),
+                     endpoint_text(flow.server(), flow.key.ip_version));
 }
 
 TimeSeries::TimeSeries(SeriesOptions options, const FlowTable& flows)
@@ -86,10 +86,10 @@ inline Tally* TimeSeries::bin_of(const Packet& packet, std::uint32_t line_number
 std::uint32_t TimeSeries::line_of(const Batch& batch, std::size_t i) {
   const FlowRef& ref = batch.flows[i];
   if (options_.by == SeriesBy::direction) return direction_of(batch.infos[i], ref);
-  const Flow* flow = ref.flow == kNoFlow ? nullptr : &flows_.flow(ref.flow);
+  const Flow* flow = ref.is_known() ? &flows_.flow(ref.flow()) : nullptr;
   if (options_.by == SeriesBy::port)
     return numbered(flow == nullptr ? 0 : flow->server().port, port_label, flow);
-  return numbered(flow == nullptr ? kNoFlow : flow->serial, flow_label, flow);
+  return numbered(flow == nullptr ? UINT64_MAX : flow->serial, flow_label, flow);
 }
 
 // Local addresses say most; then what the capture recorded; then who opened the flow.
@@ -105,8 +105,8 @@ std::uint32_t TimeSeries::direction_of(const PacketInfo& info, const FlowRef& re
   }
   if ((info.flags & kSent) != 0) return kTx;
   if ((info.flags & kReceived) != 0) return kRx;
-  if (ref.flow == kNoFlow) return kOther;
-  return ref.side == 0 ? kForward : kReverse;
+  if (!ref.is_known()) return kOther;
+  return ref.side() == 0 ? kForward : kReverse;
 }
 
 std::uint32_t TimeSeries::numbered(std::uint64_t key, std::string (*name)(const Flow&),

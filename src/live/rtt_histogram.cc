@@ -41,8 +41,8 @@ void RttHistogram::on_rtt(const RttEvent& event) {
   if (method == RttMethod::full || method == RttMethod::ts) return;
   const Flow& flow = flows_.flow(event.flow);
   const bool from_server = (event.end == RttEnd::server) != options_.label_by_sender;
-  const FlowKey::Endpoint client = flow.client(), server = flow.server();
-  const std::uint8_t version = flow.key.ip_version();
+  const Endpoint client = flow.client(), server = flow.server();
+  const std::uint8_t version = flow.key.ip_version;
   const std::string source = address_text((from_server ? server : client).address, version);
   const std::string destination = address_text((from_server ? client : server).address, version);
   ++samples_;

@@ -2,6 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "support/analysed.hh"
 
 namespace tl::analysis_flow_table_test {
@@ -209,5 +215,127 @@ TEST_CASE("both directions and both address families are one flow each, whoever 
     CHECK(flows.flow(i).sides[0].tally.payload_bytes == 10);
     CHECK(flows.flow(i).sides[1].tally.payload_bytes == 20);
   }
+}
+
+TEST_CASE("a flow whose two ends are the same is all its client's, whatever comes first") {
+  const auto segment = [](std::uint8_t flags) {
+    const Tcp header{.source_port = 7, .destination_port = 7, .flags = flags};
+    return ethernet(ipv4("127.0.0.1", "127.0.0.1", 6, tcp(header)));
+  };
+  const auto analysed = analyse(pcap_file(
+      {{kStart, segment(kSyn | kAck)}, {kStart, segment(kSyn)}, {kStart, segment(kAck)}}));
+  const FlowTable& flows = analysed->pass.flows();
+  REQUIRE(flows.size() == 1);
+  CHECK(flows.flow(0).sides[0].tally.packets == 3);
+  CHECK(flows.flow(0).sides[1].tally.packets == 0);
+}
+
+namespace {
+
+// With 0 as the key, these 64 bits of an IPv6 address make what follows them vanish from the hash.
+const std::string kSameHash = "157c:4a7f:b979:379e";
+
+// A table that is given frames, some at a time.
+class Fed {
+ public:
+  explicit Fed(std::uint32_t most_flows, std::uint64_t hash_key) : flows{most_flows, hash_key} {}
+  void add(const Bytes& frame) {
+    frames_.push_back(frame);
+    if (frames_.size() == CaptureReader::kBatchPackets) flush();
+  }
+  void flush() {
+    std::vector<Packet> packets;
+    for (const Bytes& frame : frames_) {
+      const auto bytes = static_cast<std::uint32_t>(frame.size());
+      packets.push_back({.data = frame.data(),
+                         .time_ns = kStart,
+                         .captured_bytes = bytes,
+                         .length_bytes = bytes,
+                         .link_type = 1});
+    }
+    std::vector<PacketInfo> infos(packets.size());
+    decode(packets, infos.data());
+    std::vector<FlowTable::Wanted> wanted(packets.size());
+    flows.prepare(infos, wanted.data());
+    std::vector<FlowRef> refs(packets.size());
+    flows.add(packets, infos, wanted, refs);
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+      const Flow& flow = flows.flow(refs[i].flow());
+      wrong_refs += infos[i] == (refs[i].side() == 0 ? flow.key : flow.key.reversed()) ? 0 : 1;
+    }
+    frames_.clear();
+  }
+
+  FlowTable flows;
+  int wrong_refs = 0;
+
+ private:
+  std::vector<Bytes> frames_;
+};
+
+}  // namespace
+
+TEST_CASE("IPv6 flows whose addresses have the same hash are apart") {
+  Fed fed{256, 0};
+  for (int i = 0; i < 50; ++i)
+    for (const std::string& other : {kSameHash + "::1", kSameHash + "::2", kSameHash + "::3"}) {
+      fed.add(ethernet(ipv6(other, "fe80::9", 17, udp(1000, 2000, 10)), 0x86DD));
+      fed.add(ethernet(ipv6("fe80::9", other, 17, udp(2000, 1000, 20)), 0x86DD));
+    }
+  fed.flush();
+  CHECK(fed.wrong_refs == 0);
+  REQUIRE(fed.flows.size() == 3);
+  for (std::uint32_t i = 0; i < 3; ++i)
+    for (const FlowSide& side : fed.flows.flow(i).sides) CHECK(side.tally.packets == 50);
+}
+
+TEST_CASE(
+    "R-18 however many flows are evicted, each packet counts for its own ends and direction") {
+  std::uint32_t state = 7;
+  const auto next = [&](std::uint32_t below) {
+    state = state * 1664525 + 1013904223;
+    return (state >> 8) % below;
+  };
+  using Way = std::pair<std::array<std::uint8_t, 32>, std::uint32_t>;
+  const auto way_of = [](const FlowKey& key) {
+    Way way{{}, ports_word(key)};
+    std::copy_n(key.source.bytes.begin(), 16, way.first.begin());
+    std::copy_n(key.destination.bytes.begin(), 16, way.first.begin() + 16);
+    return way;
+  };
+  std::map<Way, std::uint64_t> expected, found;
+  Fed fed{FlowTable::kFewestFlows, 0};
+  const auto take = [&](std::uint32_t /*index*/, const Flow& flow) {
+    for (const std::size_t side : {0U, 1U})
+      if (const std::uint64_t packets = flow.sides[side].tally.packets; packets != 0)
+        found[way_of(side == 0 ? flow.key : flow.key.reversed())] += packets;
+  };
+  fed.flows.on_evict(take);
+  for (int i = 0; i < 30'000; ++i) {
+    const std::uint32_t hosts = i % 5000 < 2500 ? 8 : 30;  // few flows, then many, by turns
+    const std::uint32_t a = next(hosts), b = next(hosts);
+    const bool is_ipv6 = next(2) == 0;
+    const auto address = [&](std::uint32_t host) {
+      return (is_ipv6 ? kSameHash + "::" : "10.0.0.") + std::to_string(host);
+    };
+    const Bytes datagram =
+        udp(static_cast<std::uint16_t>(a % 4), static_cast<std::uint16_t>(b % 4), 8);
+    const Bytes frame = is_ipv6 ? ethernet(ipv6(address(a), address(b), 17, datagram), 0x86DD)
+                                : ethernet(ipv4(address(a), address(b), 17, datagram));
+    fed.add(frame);
+    if (next(200) == 0) fed.flush();
+    PacketInfo info;
+    decode({.data = frame.data(),
+            .captured_bytes = static_cast<std::uint32_t>(frame.size()),
+            .length_bytes = static_cast<std::uint32_t>(frame.size()),
+            .link_type = 1},
+           info);
+    expected[way_of(info)] += 1;
+  }
+  fed.flush();
+  CHECK(fed.wrong_refs == 0);
+  CHECK(fed.flows.evictions() > 1000);
+  for (std::uint32_t i = 0; i < fed.flows.size(); ++i) take(i, fed.flows.flow(i));
+  CHECK(found == expected);
 }
 }  // namespace tl::analysis_flow_table_test

@@ -123,8 +123,7 @@ void check_same(const FlowTable& a, const FlowTable& b) {
     const Flow &ours = a.flow(i), &theirs = b.flow(i);
     const bool same =
         ours.key == theirs.key && ours.serial == theirs.serial &&
-        ours.low_is_client == theirs.low_is_client && ours.connections == theirs.connections &&
-        ours.fragments == theirs.fragments &&
+        ours.connections == theirs.connections && ours.fragments == theirs.fragments &&
         ours.maximum_segment_bytes == theirs.maximum_segment_bytes &&
         same_side(ours.sides[0], theirs.sides[0]) && same_side(ours.sides[1], theirs.sides[1]);
     different += same ? 0 : 1;
