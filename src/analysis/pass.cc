@@ -1,28 +1,44 @@
 #include "analysis/pass.hh"
 
 #include <algorithm>
+#include <cstddef>
 
+#include "analysis/byte_order.hh"
 #include "analysis/decode_ahead.hh"
 #include "analysis/parallel_parts.hh"
 
 namespace tl {
 namespace {
 
+// Interface, link type and flags.
+std::uint64_t origin_word(const Packet& packet) {
+  static_assert(offsetof(Packet, flags) == offsetof(Packet, interface) + 6);
+  return load_le<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(&packet) +
+                                offsetof(Packet, interface));
+}
+
 void add_packets(Digest& sum, std::span<const Packet> packets) {
-  const Packet& first = packets.front();
-  std::int64_t previous = first.time_ns;
+  const std::uint64_t first = origin_word(packets.front());
+  std::int64_t previous = packets.front().time_ns;
   bool steps_back = false;
-  std::uint32_t interfaces = 0;
+  std::uint64_t different = 0, frame_bytes = 0, captured_bytes = 0, smallest = UINT32_MAX,
+                largest = 0;
   for (const Packet& packet : packets) {
-    sum.tally.frame_bytes += packet.length_bytes;
-    sum.captured_bytes += packet.captured_bytes;
-    sum.smallest = std::min(sum.smallest, packet.length_bytes);
-    sum.largest = std::max(sum.largest, packet.length_bytes);
-    sum.packet_flags |= packet.flags;
-    interfaces |= packet.interface ^ first.interface;
+    const std::uint64_t length = packet.length_bytes;
+    frame_bytes += length;
+    captured_bytes += packet.captured_bytes;
+    smallest = std::min(smallest, length);
+    largest = std::max(largest, length);
+    different |= origin_word(packet) ^ first;
     steps_back |= packet.time_ns < previous;
     previous = packet.time_ns;
   }
+  sum.tally.frame_bytes = frame_bytes;
+  sum.captured_bytes = captured_bytes;
+  sum.smallest = static_cast<std::uint32_t>(smallest);
+  sum.largest = static_cast<std::uint32_t>(largest);
+  sum.packet_flags = static_cast<std::uint16_t>((first | different) >> 48);
+  const auto interfaces = static_cast<std::uint32_t>(different);
   sum.one_interface = interfaces == 0;
   sum.in_order = !steps_back;
   // Packets with more bytes captured than they had are flagged.
@@ -45,16 +61,20 @@ void add_times(Digest& sum, std::span<const Packet> packets) {
 void add_infos(Digest& sum, std::span<const PacketInfo> infos) {
   if (infos.empty()) return;
   const std::uint32_t first = kind_word(infos.front());
-  std::uint32_t different = 0, flags = 0;
+  std::uint32_t different = 0;
+  std::uint64_t ip_bytes = 0, payload_bytes = 0, largest = 0;
   for (const PacketInfo& info : infos) {
-    sum.tally.ip_bytes += info.ip_bytes;
-    sum.tally.payload_bytes += info.payload_bytes;
-    sum.largest_ip_bytes = std::max(sum.largest_ip_bytes, info.ip_bytes);
+    const std::uint64_t length = info.ip_bytes;
+    ip_bytes += length;
+    payload_bytes += info.payload_bytes;
+    largest = std::max(largest, length);
     different |= kind_word(info) ^ first;
-    flags |= kind_word(info);
   }
+  sum.tally.ip_bytes = ip_bytes;
+  sum.tally.payload_bytes = payload_bytes;
+  sum.largest_ip_bytes = static_cast<std::uint32_t>(largest);
   constexpr unsigned kFlagsShift = 24;
-  sum.info_flags = static_cast<std::uint8_t>(flags >> kFlagsShift);
+  sum.info_flags = static_cast<std::uint8_t>((first | different) >> kFlagsShift);
   sum.one_kind = different << 8 == 0;
 }
 

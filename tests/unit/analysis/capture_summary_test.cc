@@ -66,6 +66,21 @@ TEST_CASE("R-3 rates without a duration are null with a reason, never infinite")
   }
 }
 
+TEST_CASE("packets that are odd, all in the same way, are each counted") {
+  // A fragment behind which more bytes were captured than the packet had.
+  const Bytes frame =
+      ethernet(ipv4("10.0.0.1", "10.0.0.2", 17, udp(1, 2, 20), 0x2000)) + Bytes(8, 0);
+  const auto length = static_cast<std::uint32_t>(frame.size()) - 4;
+  for (const std::size_t count : {1U, 3U, 200U}) {
+    std::vector<MadePacket> packets;
+    for (std::size_t i = 0; i < count; ++i) packets.push_back({kStart, frame, length});
+    const auto analysed = analyse(pcap_file(packets));
+    CHECK(analysed->totals().caplen_over_length == count);
+    CHECK(analysed->totals().fragments == count);
+    CHECK(analysed->pass.flows().flow(0).fragments == count);
+  }
+}
+
 TEST_CASE("R-11 super-packets are counted, with the segments that MSS and options make of them") {
   const Bytes timestamps = option_timestamps(1, 1);
   const auto analysed =
