@@ -150,8 +150,9 @@ TEST_CASE("pcap summary hashes the file when asked") {
 TEST_CASE("R-8 memory stays under 64 MB at 10,000 flows and does not grow with the file") {
   const TemporaryFolder folder;
   const std::string small = folder.path() / "small.pcap", large = folder.path() / "large.pcap";
-  write_traffic(small, {.packets = 200'000, .frame_bytes = 500, .flows = 10'000, .step_ns = 20000});
-  write_traffic(large, {.packets = 800'000, .frame_bytes = 500, .flows = 10'000, .step_ns = 5000});
+  write_traffic(small, {.packets = 200'000, .frame_bytes = 100, .flows = 10'000, .step_ns = 20000});
+  write_traffic(large,
+                {.packets = 3'000'000, .frame_bytes = 100, .flows = 10'000, .step_ns = 1333});
   const auto peak = [](const std::string& path) {
     return peak_memory_bytes({"pcap", "summary", "--series", "10ms", "--flows", "--json", path});
   };
@@ -160,6 +161,8 @@ TEST_CASE("R-8 memory stays under 64 MB at 10,000 flows and does not grow with t
   CAPTURE(of_large);
   CHECK(of_small < (64U << 20));
   CHECK(of_large < (64U << 20));
-  CHECK(of_large < of_small + (4U << 20));
+  // How many threads' parts wait to be joined differs from run to run, at about 5 MB each. Four
+  // bytes kept for each packet of the larger file would be more.
+  CHECK(of_large < of_small + (11U << 20));
 }
 }  // namespace tl::pcap_test
