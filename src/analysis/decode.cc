@@ -151,9 +151,15 @@ inline void set_ports(PacketInfo& info, const std::uint8_t* at) {
   store_le(reinterpret_cast<std::uint8_t*>(&info) + offsetof(FlowKey, source_port),
            std::rotl(load_be32(at), 16));
 }
+// The acknowledgment lies behind it.
+inline void set_sequence(PacketInfo& info, const std::uint8_t* at) {
+  store_le(reinterpret_cast<std::uint8_t*>(&info.sequence),
+           std::rotl(byte_swapped(load_le<std::uint64_t>(at)), 32));
+}
 inline void set_ipv4(Address16& address, const std::uint8_t* at) {
-  const std::array<std::uint64_t, 2> words{load_le<std::uint32_t>(at), 0};
-  std::memcpy(address.bytes.data(), words.data(), sizeof words);
+  using Words [[gnu::vector_size(16)]] = std::uint32_t;  // one store
+  const Words words{load_le<std::uint32_t>(at), 0, 0, 0};
+  std::memcpy(address.bytes.data(), &words, sizeof words);
 }
 
 // Plain Ethernet, IPv4 without options or fragments, TCP or UDP, nothing cut: most packets of most
@@ -172,12 +178,11 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
   const auto protocol = static_cast<std::uint8_t>(second >> 24);
   const std::uint8_t* const transport = at + kTransport;
   if (protocol == kProtocolTcp) {
-    const std::uint32_t header_bytes = (transport[12] >> 4) * 4U;
-    if (ip_bytes < kIpv4Bytes + kTcpBytes || header_bytes < kTcpBytes) return false;
+    const std::uint32_t headers_bytes = kIpv4Bytes + ((transport[12] >> 2) & 0x3CU);
+    if (headers_bytes < kIpv4Bytes + kTcpBytes || ip_bytes < headers_bytes) return false;
     set_kind(info, kProtocolTcp);
-    info.sequence = load_be32(transport + 4);
-    info.acknowledgment = load_be32(transport + 8);
-    info.payload_bytes = minus(ip_bytes, kIpv4Bytes + header_bytes);
+    set_sequence(info, transport + 4);
+    info.payload_bytes = ip_bytes - headers_bytes;
     info.window = load_be16(transport + 14);
     info.tcp_flags = transport[13];
   } else {
@@ -196,20 +201,22 @@ inline bool decode_common(const Packet& packet, PacketInfo& info) {
   return true;
 }
 
+[[gnu::noinline]] void decode_uncommon(const Packet& packet, PacketInfo& info) {
+  clear(info);
+  if ((packet.flags & kInbound) != 0) info.flags |= kReceived;
+  if ((packet.flags & kOutbound) != 0) info.flags |= kSent;
+  decode_any(packet, info);
+}
+
 }  // namespace
 
 void decode(const Packet& packet, PacketInfo& info) { decode({&packet, 1}, &info); }
 
 void decode(std::span<const Packet> packets, PacketInfo* infos) {
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    const Packet& packet = packets[i];
-    PacketInfo& info = infos[i];
-    if (decode_common(packet, info)) [[likely]]
-      continue;
-    clear(info);
-    if ((packet.flags & kInbound) != 0) info.flags |= kReceived;
-    if ((packet.flags & kOutbound) != 0) info.flags |= kSent;
-    decode_any(packet, info);
+  for (const Packet& packet : packets) {
+    if (!decode_common(packet, *infos)) [[unlikely]]
+      decode_uncommon(packet, *infos);
+    ++infos;
   }
 }
 

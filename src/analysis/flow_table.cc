@@ -115,6 +115,7 @@ inline FlowTable::Wanted FlowTable::wanted_of(const FlowKey& key, std::uint64_t 
 
 void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const {
   const std::uint64_t seed = seed_;
+#pragma GCC unroll 4
   for (const PacketInfo& info : infos) *wanted++ = wanted_of(info, seed);
 }
 
@@ -149,20 +150,20 @@ inline void FlowTable::find_sides(std::span<const Wanted> wanted, std::span<Flow
   std::uint32_t* const last_batch = last_batch_.data();
   char* const flows = reinterpret_cast<char*>(flows_.get());
   for (const Wanted& one : wanted) __builtin_prefetch(&slots[one.place & mask]);
-  FlowRef* ref = refs.data();
-  for (const Wanted& one : wanted) {
-    std::uint32_t at = one.place & mask;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const Wanted& one = wanted[i];
+    std::size_t at = one.place & mask;
     while (!slots[at].is(one) && !slots[at].is_free()) at = (at + 1) & mask;
-    const Slot& slot = slots[at];
-    *ref = slot.ref;
-    *sides = nullptr;
-    if (slot.ref.is_known()) [[likely]] {
-      last_batch[slot.ref.flow()] = batch;  // so that no packet of this batch evicts it
-      *sides = reinterpret_cast<FlowSide*>(flows + std::size_t{slot.line} * kLineBytes);
-      __builtin_prefetch(*sides, 1);
-    }
-    ++sides;
-    ++ref;
+    const FlowRef ref = slots[at].ref;
+    const std::size_t line = slots[at].line;
+    refs[i] = ref;
+    sides[i] = nullptr;
+    if (!ref.is_known()) [[unlikely]]
+      continue;
+    last_batch[ref.flow()] = batch;  // so that no packet of this batch evicts it
+    auto* const side = reinterpret_cast<FlowSide*>(flows + line * kLineBytes);
+    sides[i] = side;
+    __builtin_prefetch(side, 1);
   }
 }
 

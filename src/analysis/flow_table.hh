@@ -151,7 +151,7 @@ class FlowTable {
     static constexpr std::uint64_t kFree = UINT64_MAX;
     [[nodiscard]] bool is_free() const { return rest == kFree; }
     [[nodiscard]] bool is(const Wanted& wanted) const {
-      return ((addresses ^ wanted.addresses) | (rest ^ wanted.rest)) == 0;
+      return addresses == wanted.addresses && rest == wanted.rest;
     }
   };
   struct Free {

@@ -1,9 +1,12 @@
 // What a capture file holds, as views: a packet's bytes stay in the reader's buffer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include "analysis/byte_order.hh"
 
 namespace tl {
 
@@ -28,6 +31,18 @@ struct Packet {
   std::uint16_t flags = 0;
 };
 static_assert(sizeof(Packet) == 32, "two to a cache line");
+
+// Interface, link type and flags, as they lie there.
+inline constexpr unsigned kOriginLinkTypeShift = 32, kOriginFlagsShift = 48;
+static_assert(offsetof(Packet, link_type) == offsetof(Packet, interface) + 4 &&
+              offsetof(Packet, flags) == offsetof(Packet, interface) + 6);
+inline std::uint64_t origin_word(const Packet& packet) {
+  return load_le<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(&packet) +
+                                offsetof(Packet, interface));
+}
+inline void set_origin(Packet& packet, std::uint64_t word) {
+  store_le(reinterpret_cast<std::uint8_t*>(&packet) + offsetof(Packet, interface), word);
+}
 
 // Units of a timestamp: 10^-exponent or 2^-exponent seconds (pcapng if_tsresol).
 struct TimeUnit {

@@ -10,19 +10,13 @@
 namespace tl {
 namespace {
 
-// Interface, link type and flags.
-std::uint64_t origin_word(const Packet& packet) {
-  static_assert(offsetof(Packet, flags) == offsetof(Packet, interface) + 6);
-  return load_le<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(&packet) +
-                                offsetof(Packet, interface));
-}
-
 void add_packets(Digest& sum, std::span<const Packet> packets) {
   const std::uint64_t first = origin_word(packets.front());
   std::int64_t previous = packets.front().time_ns;
   bool steps_back = false;
   std::uint64_t different = 0, frame_bytes = 0, captured_bytes = 0, smallest = UINT32_MAX,
                 largest = 0;
+#pragma GCC unroll 4
   for (const Packet& packet : packets) {
     const std::uint64_t length = packet.length_bytes;
     frame_bytes += length;
@@ -37,7 +31,7 @@ void add_packets(Digest& sum, std::span<const Packet> packets) {
   sum.captured_bytes = captured_bytes;
   sum.smallest = static_cast<std::uint32_t>(smallest);
   sum.largest = static_cast<std::uint32_t>(largest);
-  sum.packet_flags = static_cast<std::uint16_t>((first | different) >> 48);
+  sum.packet_flags = static_cast<std::uint16_t>((first | different) >> kOriginFlagsShift);
   const auto interfaces = static_cast<std::uint32_t>(different);
   sum.one_interface = interfaces == 0;
   sum.in_order = !steps_back;
@@ -63,6 +57,7 @@ void add_infos(Digest& sum, std::span<const PacketInfo> infos) {
   const std::uint32_t first = kind_word(infos.front());
   std::uint32_t different = 0;
   std::uint64_t ip_bytes = 0, payload_bytes = 0, largest = 0;
+#pragma GCC unroll 4
   for (const PacketInfo& info : infos) {
     const std::uint64_t length = info.ip_bytes;
     ip_bytes += length;

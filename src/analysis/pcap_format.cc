@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t kMagicMicro = 0xA1B2C3D4, kMagicNano = 0xA1B23C4D,
                         kMagicModified = 0xA1B2CD34;
-constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::uint32_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kFileHeaderBytes = 24, kRecordBytes = 16, kModifiedRecordBytes = 24;
 
 bool is_magic(std::uint32_t word) {
@@ -47,7 +47,8 @@ class PcapFormat : public RecordFormat {
   explicit PcapFormat(const PcapHeader& header)
       : header_{header},
         largest_{largest_packet_bytes(header.link_type)},
-        limit_{header.snaplen == 0 ? largest_ : header.snaplen} {}
+        limit_{header.snaplen == 0 ? largest_ : header.snaplen},
+        doubts_{std::min(largest_, limit_), kSecondNs / header.ns_per_fraction - 1} {}
 
   std::size_t fill(ByteWindow& window, std::span<Packet> into, Stop& stop) override {
     // More than once: first a record's header has to be visible, then what it says that follows.
@@ -79,10 +80,23 @@ class PcapFormat : public RecordFormat {
   }
 
  private:
+  struct Lengths {
+    std::uint32_t captured, whole;
+  };
+  [[nodiscard]] static Lengths lengths_at(const std::uint8_t* at, LengthOrder order) {
+    Lengths lengths{load<std::uint32_t>(at + 8, kSwapped), load<std::uint32_t>(at + 12, kSwapped)};
+    if (order == LengthOrder::normal) [[likely]]
+      return lengths;
+    if (order == LengthOrder::swapped || lengths.captured > lengths.whole)
+      std::swap(lengths.captured, lengths.whole);
+    return lengths;
+  }
+
   // Whether `bytes` look like several records one behind the other.
   [[nodiscard]] bool seem_records(std::span<const std::uint8_t> bytes) const {
     constexpr int kConvincing = 8;
     constexpr std::int64_t kMostSecondsBetween = 86'400;
+    constexpr std::uint32_t kMostWholeBytes = 1 << 24;
     std::int64_t previous_s = -1;
     for (int records = 0; records < kConvincing; ++records) {
       if (bytes.size() < header_.record_bytes) return false;
@@ -90,8 +104,8 @@ class PcapFormat : public RecordFormat {
       const Lengths packet = lengths_at(at, header_.order);
       const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
       if (packet.captured == 0 || packet.captured > packet.whole ||
-          packet.captured > std::min(limit_, largest_) ||
-          load<std::uint32_t>(at + 4, kSwapped) >= kSecondNs / header_.ns_per_fraction ||
+          packet.captured > doubts_.captured || packet.whole > kMostWholeBytes ||
+          load<std::uint32_t>(at + 4, kSwapped) > doubts_.fraction ||
           (previous_s >= 0 && std::abs(seconds - previous_s) > kMostSecondsBetween))
         return false;
       const std::size_t record_bytes = header_.record_bytes + packet.captured;
@@ -105,84 +119,85 @@ class PcapFormat : public RecordFormat {
   // Takes whole records out of the window. Without any: `needed` bytes would have to be visible to
   // go on, or `stop` says why nothing can follow.
   std::size_t take(ByteWindow& window, std::span<Packet> into, std::size_t& needed, Stop& stop) {
+    const bool is_usual =
+        header_.record_bytes == kRecordBytes && header_.order == LengthOrder::normal;
+    return is_usual ? take_records<true>(window, into, needed, stop)
+                    : take_records<false>(window, into, needed, stop);
+  }
+
+  // kUsual: short record headers, with the captured length first.
+  template <bool kUsual>
+  std::size_t take_records(ByteWindow& window, std::span<Packet> into, std::size_t& needed,
+                           Stop& stop) {
     // Copies, which the writes below cannot change: they are not loaded again for each packet.
-    const PcapHeader header = header_;
-    const std::uint32_t largest = largest_, snaplen = limit_;
-    needed = header.record_bytes;
-    if (window.size() < header.record_bytes) return 0;
-    const std::uint8_t* at = window.data();
-    const std::uint8_t* const end = at + window.size();
-    const std::uint8_t* const last_header = end - header.record_bytes;
-    std::size_t count = 0;
-    for (; count < into.size() && at <= last_header; ++count) {
-      Packet& packet = into[count];
-      const Lengths lengths = lengths_at(at, header.order);
-      if (lengths.captured > largest || starts_another_file(at)) [[unlikely]] {
-        needed = 0;
-        if (count == 0) explain(at, lengths.captured, window.offset(), stop);
-        break;
-      }
-      const std::size_t record_bytes = header.record_bytes + lengths.captured;
-      if (record_bytes > static_cast<std::size_t>(end - at)) {
-        needed = record_bytes;
-        break;
-      }
+    const std::size_t header_bytes = kUsual ? kRecordBytes : header_.record_bytes;
+    const std::uint32_t ns_per_fraction = header_.ns_per_fraction;
+    const Doubts doubts = doubts_;
+    const std::uint64_t usual_origin = std::uint64_t{header_.link_type} << kOriginLinkTypeShift;
+    const std::uint8_t* const begin = window.data();
+    const std::size_t size = window.size();
+    needed = header_bytes;
+    if (size < header_bytes) return 0;
+    std::size_t offset = 0;
+    Packet* packet = into.data();
+    Packet* const packets_end = packet + into.size();
+    for (; packet != packets_end && offset <= size - header_bytes; ++packet) {
+      const std::uint8_t* const at = begin + offset;
+      const Lengths lengths = lengths_at(at, kUsual ? LengthOrder::normal : header_.order);
       // Seconds are unsigned: captures stay readable until 2106.
-      const std::int64_t seconds = load<std::uint32_t>(at, kSwapped);
-      const std::int64_t in_second_ns =
-          std::int64_t{load<std::uint32_t>(at + 4, kSwapped)} * header.ns_per_fraction;
-      packet = {.data = at + header.record_bytes,
-                .time_ns = seconds * kSecondNs + in_second_ns,
-                .captured_bytes = lengths.captured,
-                .length_bytes = lengths.whole,
-                .link_type = header.link_type};
-      if (lengths.captured > lengths.whole || lengths.captured > snaplen) [[unlikely]]
-        note_excess(packet, snaplen);
-      if (in_second_ns >= kSecondNs) [[unlikely]]
-        doubt_time(packet);
-      at += record_bytes;
+      std::uint64_t seconds = load<std::uint32_t>(at, kSwapped),
+                    fraction = load<std::uint32_t>(at + 4, kSwapped);
+      std::uint64_t origin = usual_origin;
+      if (lengths.captured > doubts.captured || seems_file_header(at) ||
+          lengths.whole < lengths.captured || fraction > doubts.fraction) [[unlikely]] {
+        if (lengths.captured > largest_ || starts_another_file(at)) {
+          needed = 0;
+          if (packet == into.data()) explain(at, lengths.captured, window.offset(), stop);
+          break;
+        }
+        const std::uint16_t flags = flags_of(lengths, fraction);
+        origin |= std::uint64_t{flags} << kOriginFlagsShift;
+        if ((flags & kNoTime) != 0) seconds = fraction = 0;
+      }
+      const std::size_t next = offset + header_bytes + lengths.captured;
+      if (next > size) {
+        needed = next - offset;
+        break;
+      }
+      packet->data = at + header_bytes;
+      packet->time_ns = static_cast<std::int64_t>(seconds * kSecondNs + fraction * ns_per_fraction);
+      packet->captured_bytes = lengths.captured;
+      packet->length_bytes = lengths.whole;
+      set_origin(*packet, origin);
       // Records lie a packet apart, which no hardware follows when packets are large; neighbours
       // are mostly of one size, so this is where the fourth next one begins.
-      __builtin_prefetch(at + 3 * record_bytes);
+      __builtin_prefetch(begin + next + 3 * (next - offset));
+      offset = next;
     }
-    window.consume(static_cast<std::size_t>(at - window.data()));
-    return count;
+    window.consume(offset);
+    return static_cast<std::size_t>(packet - into.data());
   }
 
-  static void note_excess(Packet& packet, std::uint32_t snaplen) {
-    if (packet.captured_bytes > packet.length_bytes) packet.flags |= kCaplenOverLength;
-    if (packet.captured_bytes > snaplen) packet.flags |= kCaplenOverSnaplen;
-  }
   // Too many microseconds is a known arithmetic slip of writers, and the sum is what they meant.
   // Too many nanoseconds is not: a file with such a record has the wrong magic or is damaged.
-  void doubt_time(Packet& packet) const {
-    if (header_.ns_per_fraction != 1) {
-      packet.flags |= kTimeNormalised;
-    } else {
-      packet.flags |= kNoTime;
-      packet.time_ns = 0;
-    }
+  [[nodiscard]] std::uint16_t flags_of(const Lengths& lengths, std::uint64_t fraction) const {
+    std::uint16_t flags = 0;
+    if (lengths.captured > lengths.whole) flags |= kCaplenOverLength;
+    if (lengths.captured > limit_) flags |= kCaplenOverSnaplen;
+    if (fraction > doubts_.fraction)
+      flags |= header_.ns_per_fraction == 1 ? kNoTime : kTimeNormalised;
+    return flags;
   }
 
-  struct Lengths {
-    std::uint32_t captured, whole;
-  };
-  [[nodiscard]] static Lengths lengths_at(const std::uint8_t* at, LengthOrder order) {
-    Lengths lengths{load<std::uint32_t>(at + 8, kSwapped), load<std::uint32_t>(at + 12, kSwapped)};
-    if (order == LengthOrder::normal) [[likely]]
-      return lengths;
-    if (order == LengthOrder::swapped || lengths.captured > lengths.whole)
-      std::swap(lengths.captured, lengths.whole);
-    return lengths;
+  // True for every file header; for few records.
+  [[nodiscard]] static bool seems_file_header(const std::uint8_t* at) {
+    // No bits but those of version 2.4 in either byte order.
+    constexpr std::uint32_t kVersionBits = 0x0004'0002 | 0x0400'0200;
+    return (load_le<std::uint32_t>(at + 4) & ~kVersionBits) == 0;
   }
-
   // Joined files: a file header where a record should be. The version behind the magic keeps a
   // packet of the second 0xA1B2C3D4 (in 2055) a packet.
   [[nodiscard]] static bool starts_another_file(const std::uint8_t* at) {
-    // No bits but those of version 2.4 in either byte order.
-    constexpr std::uint32_t kVersionBits = 0x0004'0002 | 0x0400'0200;
-    if ((load_le<std::uint32_t>(at + 4) & ~kVersionBits) != 0) [[likely]]
-      return false;
     const auto word = load_le<std::uint32_t>(at);
     if (!is_magic_any_order(word)) return false;
     const bool swapped = !is_magic(word);
@@ -205,6 +220,10 @@ class PcapFormat : public RecordFormat {
 
   PcapHeader header_;
   std::uint32_t largest_, limit_;
+  // What is more than usual: a record with such values is looked at again.
+  struct Doubts {
+    std::uint32_t captured, fraction;
+  } doubts_;
 };
 
 std::unique_ptr<RecordFormat> make_format(bool swapped, const PcapHeader& header) {

@@ -456,4 +456,18 @@ TEST_CASE("a file read by two threads at once is, packet by packet, what its byt
     CHECK(reader.stop().offset == in_order.stop.offset);
   }
 }
+TEST_CASE("where the next record begins is found from any byte, also among packets all alike") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "x.pcap";
+  write_traffic(path, {.packets = 200'000, .frame_bytes = 64, .flows = 1000});
+  CaptureReader reader = CaptureReader::open(path);
+  constexpr std::uint64_t kHeaderBytes = 24, kRecordBytes = 16 + 64, kStep = 4099;
+  for (std::uint64_t offset = kHeaderBytes; offset < 15'900'000; offset += kStep) {
+    const auto begin = reader.guess_record(offset);
+    const std::uint64_t records = (offset - kHeaderBytes + kRecordBytes - 1) / kRecordBytes;
+    CAPTURE(offset);
+    CHECK(begin == kHeaderBytes + records * kRecordBytes);
+  }
+}
+
 }  // namespace tl::analysis_capture_reader_test
