@@ -157,9 +157,10 @@ inline void FlowTable::find_sides(std::span<const Wanted> wanted, std::span<Flow
     const FlowRef ref = slots[at].ref;
     const std::size_t line = slots[at].line;
     refs[i] = ref;
-    sides[i] = nullptr;
-    if (!ref.is_known()) [[unlikely]]
+    if (!ref.is_known()) [[unlikely]] {
+      sides[i] = nullptr;
       continue;
+    }
     last_batch[ref.flow()] = batch;  // so that no packet of this batch evicts it
     auto* const side = reinterpret_cast<FlowSide*>(flows + line * kLineBytes);
     sides[i] = side;
@@ -280,7 +281,7 @@ void FlowTable::double_slots() {
 // Data that goes on where the flow was, or none. False: something that add_tcp_events() is for.
 inline bool FlowTable::extend(FlowSide& side, const PacketInfo& info) {
   if ((info.tcp_flags & kSyn) != 0) return false;
-  return info.payload_bytes == 0 || side.sequence.extend(info.sequence, info.payload_bytes);
+  return side.sequence.extend(info.sequence, info.payload_bytes) || info.payload_bytes == 0;
 }
 
 void FlowTable::add_tcp_events(const FlowRef& ref, const Packet& packet, const PacketInfo& info) {
