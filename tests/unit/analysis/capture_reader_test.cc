@@ -5,6 +5,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/errors.hh"
@@ -340,7 +341,9 @@ TEST_CASE("seconds are unsigned until 2106, and impossible fractions are marked"
   Bytes impossible = pcap_record({100'000'000'000, frame}, {});
   const std::uint32_t over = 1'000'000'000;
   std::memcpy(impossible.data() + 4, &over, 4);
-  CHECK(read_all(pcap_header({}) + impossible).flags.at(0) == kNoTime);
+  const Read without_time = read_all(pcap_header({}) + impossible);
+  CHECK(without_time.flags.at(0) == kNoTime);
+  CHECK(without_time.packets.at(0).time_ns == 0);
 }
 
 TEST_CASE("more captured bytes than the packet or the snapshot length has are kept and marked") {
@@ -350,6 +353,34 @@ TEST_CASE("more captured bytes than the packet or the snapshot length has are ke
   REQUIRE(read.packets.size() == 1);
   CHECK(read.packets[0].bytes.size() == 60);
   CHECK(read.flags[0] == (kCaplenOverLength | kCaplenOverSnaplen));
+  CHECK(read_all(pcap_file({{kStart, Bytes(60, 1), 40}})).flags.at(0) == kCaplenOverLength);
+  CHECK(read_all(pcap_file({{kStart, Bytes(60, 1)}}, options)).flags.at(0) == kCaplenOverSnaplen);
+}
+
+TEST_CASE("old versions wrote the two lengths of a record in the other order, 2.3 in either") {
+  struct Version {
+    std::uint16_t major, minor;
+    bool swapped, either;
+  };
+  for (const Version version : {Version{2, 2, true, false}, Version{2, 3, true, true},
+                                Version{543, 543, true, false}, Version{2, 4, false, false}}) {
+    CAPTURE(version.minor);
+    Bytes header = pcap_header({});
+    std::memcpy(header.data() + 4, &version.major, 2);
+    std::memcpy(header.data() + 6, &version.minor, 2);
+    const Bytes normal = pcap_record({kStart, Bytes(60, 1), 100}, {});
+    Bytes other = normal;
+    std::swap_ranges(other.begin() + 8, other.begin() + 12, other.begin() + 12);
+    for (const Bytes& record : {normal, other}) {
+      const bool is_other = record == other;
+      if (is_other != version.swapped && !version.either) continue;
+      const Read read = read_all(header + record + record);
+      REQUIRE(read.packets.size() == 2);
+      CHECK(read.packets[1].bytes.size() == 60);
+      CHECK(read.packets[1].length == 100);
+      CHECK(read.flags[1] == 0);
+    }
+  }
 }
 
 TEST_CASE("what is not a capture is refused with a reason, an empty capture is not") {

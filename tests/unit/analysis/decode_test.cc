@@ -131,6 +131,23 @@ TEST_CASE("an IP length beyond the frame is marked, and the frame's is used") {
   CHECK(info.payload_bytes == 90);
 }
 
+TEST_CASE(
+    "a TCP header that claims less than its least has no transport, one beyond its packet no "
+    "payload") {
+  constexpr std::size_t kDataOffset = 14 + 20 + 12;
+  Bytes frame = ethernet(ipv4("10.0.0.1", "10.0.0.2", 6, tcp({.payload_bytes = 30})));
+  frame[kDataOffset] = 4 << 4;
+  CHECK((decoded(frame).flags & kNoTransport) != 0);
+  CHECK(decoded(frame).source_port == 0);
+  CHECK(decoded(frame).payload_bytes == 0);
+  frame[kDataOffset] = 13 << 4;  // 52 bytes of 50
+  CHECK(decoded(frame).is_tcp());
+  CHECK(decoded(frame).destination_port == 5201);
+  CHECK(decoded(frame).payload_bytes == 0);
+  frame[kDataOffset] = 12 << 4;
+  CHECK(decoded(frame).payload_bytes == 2);
+}
+
 TEST_CASE("fragments: the first has ports, later ones do not") {
   const PacketInfo first =
       decoded(ethernet(ipv4("10.0.0.1", "10.0.0.2", 17, udp(7, 8, 100), 0x2000)));
