@@ -65,12 +65,14 @@ def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
     subprocess.run([f"{build}/bench/make_capture", path, str(packets), str(frame_bytes), str(flows), "1000"], check=True)
     table = programs(build, path, slow)
     results = {name: [] for name in table}
-    subprocess.run(["cat", path], stdout=subprocess.DEVNULL, check=True)  # warm; not into this process, whose size children inherit
     for turn in range(rounds):
         for name, argv in table.items():
             once_only = name.startswith("tshark") or name.startswith("tcptrace")
             if once_only and turn > 0:
                 continue
+            # Warm, each time: what nobody has looked at for a second may have left the page cache. Not into this process, whose size
+            # children inherit.
+            subprocess.run(["cat", path], stdout=subprocess.DEVNULL, check=True)
             result = run_once(argv)
             if result is not None:
                 results[name].append(result)
