@@ -25,7 +25,9 @@ class ReadAhead {
   static constexpr std::size_t kHeadroomBytes = std::size_t{1} << 19;
 
   explicit ReadAhead(std::unique_ptr<ByteSource> source)
-      : source_{std::move(source)}, has_positions_{source_->has_positions()} {}
+      : source_{std::move(source)},
+        has_positions_{source_->has_positions()},
+        chunks_used_{source_->may_wait() ? kChunksInTurn : kChunks} {}
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -56,6 +58,8 @@ class ReadAhead {
  private:
   // Beside those kept: one ready, one being filled by each thread.
   static constexpr std::size_t kChunks = kMostKept + 3;
+  // Where nobody reads ahead, two take turns, and both stay in the second-level cache.
+  static constexpr std::size_t kChunksInTurn = 2;
   static constexpr std::uint64_t kBytesBeforeThread = std::uint64_t{1} << 20;
   static constexpr std::uint64_t kUnknown = UINT64_MAX;
   using Lock = std::unique_lock<std::mutex>;
@@ -64,8 +68,8 @@ class ReadAhead {
     std::size_t size = 0;
     bool is_ready = false;
   };
-  Chunk& chunk(std::uint64_t number) { return chunks_[number % kChunks]; }
-  [[nodiscard]] bool has_free_chunk() const { return claimed_ - released_ < kChunks; }
+  Chunk& chunk(std::uint64_t number) { return chunks_[number % chunks_used_]; }
+  [[nodiscard]] bool has_free_chunk() const { return claimed_ - released_ < chunks_used_; }
   void read_next_chunk(Lock& lock);
   ByteSource::Piece read_chunk(std::span<std::uint8_t> into, std::uint64_t number);
   void start();
@@ -73,6 +77,7 @@ class ReadAhead {
 
   std::unique_ptr<ByteSource> source_;
   const bool has_positions_;
+  const std::size_t chunks_used_;
   std::uint64_t base_ = 0;  // where chunk 0 begins
   std::array<Chunk, kChunks> chunks_;
   std::mutex mutex_;
