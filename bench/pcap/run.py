@@ -3,7 +3,7 @@
 
 Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--memory] [--only 64B-1k,…] [--json FILE]
 
-Every program reads the same file from a warm page cache. Per file: the median time of --rounds rounds in which all take turns,
+Every program reads the same file from a warm page cache, and is timed right behind a run of its own that is not. Per file: the median time of --rounds rounds in which all take turns,
 peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs, with the target where there is one.
 --slow adds tshark (minutes), --memory the peak memory on files of 1 GB and 4 GB with 10,000 flows. The load of the machine is printed,
 as a busy one takes the second core away from the only program here that has a use for it.
@@ -70,9 +70,10 @@ def measure(build, folder, label, packets, frame_bytes, flows, rounds, slow):
             once_only = name.startswith("tshark") or name.startswith("tcptrace")
             if once_only and turn > 0:
                 continue
-            # Warm, each time: what nobody has looked at for a second may have left the page cache. Not into this process, whose size
-            # children inherit.
-            subprocess.run(["cat", path], stdout=subprocess.DEVNULL, check=True)
+            # Once untimed: what nobody has looked at for a second may have left the page cache, and a core that had nothing to do for
+            # a second is slow at first, which only shows with programs that use more than one.
+            if not once_only:
+                run_once(argv)
             result = run_once(argv)
             if result is not None:
                 results[name].append(result)
