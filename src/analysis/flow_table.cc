@@ -149,6 +149,7 @@ inline void FlowTable::find_sides(std::span<const Wanted> wanted, std::span<Flow
   const std::uint32_t mask = mask_, batch = batch_;
   std::uint32_t* const last_batch = last_batch_.data();
   char* const flows = reinterpret_cast<char*>(flows_.get());
+#pragma GCC unroll 4
   for (const Wanted& one : wanted) __builtin_prefetch(&slots[one.place & mask]);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const Wanted& one = wanted[i];
