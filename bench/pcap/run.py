@@ -3,8 +3,9 @@
 
 Usage: bench/pcap/run.py [--build build/release] [--rounds 5] [--bytes N] [--slow] [--memory] [--only 64B-1k,…] [--json FILE]
 
-Every program reads the same file from a warm page cache, and is timed right behind a run of its own that is not. Per file: the median time of --rounds rounds in which all take turns,
-peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each needs, with the target where there is one.
+Every program reads the same file from a warm page cache, and is timed right behind a run of its own that is not. Per file: the median time
+of --rounds rounds in which all take turns, peak memory, and how many times longer than `trafficlab pcap summary --series 10ms --flows` each
+needs, with the target where there is one.
 --slow adds tshark (minutes), --memory the peak memory on files of 1 GB and 4 GB with 10,000 flows. The load of the machine is printed,
 as a busy one takes the second core away from the only program here that has a use for it.
 """
