@@ -122,21 +122,31 @@ void FlowTable::prepare(std::span<const PacketInfo> infos, Wanted* wanted) const
 // Three walks over the batch, so that the cache misses of 64 packets overlap instead of queueing:
 // ask for the slots; look at the slots and ask for the sides; add.
 void FlowTable::add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
-                    std::span<const Wanted> wanted, std::span<FlowRef> refs) {
+                    std::span<const Wanted> wanted, std::span<FlowRef> refs, bool all_plain_tcp) {
   ++batch_;
   std::array<FlowSide*, CaptureReader::kBatchPackets> sides;
   find_sides(wanted, refs, sides.data());
+  if (all_plain_tcp)
+    add_to_sides<true>(packets, infos, sides.data(), refs);
+  else
+    add_to_sides<false>(packets, infos, sides.data(), refs);
+}
+
+template <bool kAllPlainTcp>
+inline void FlowTable::add_to_sides(std::span<const Packet> packets,
+                                    std::span<const PacketInfo> infos, FlowSide* const* sides,
+                                    std::span<FlowRef> refs) {
   for (std::size_t i = 0; i < packets.size(); ++i) {
     const PacketInfo& info = infos[i];
     FlowSide* side = sides[i];
-    if (side == nullptr || is_rare(info)) [[unlikely]] {
+    if (side == nullptr || (!kAllPlainTcp && is_rare(info))) [[unlikely]] {
       side = side_of_rare(packets[i], info, refs[i]);
       if (side == nullptr) continue;
     }
     side->tally.add(packets[i], info);
-    if ((packets[i].flags & kNoTime) == 0) [[likely]]
+    if (kAllPlainTcp || (packets[i].flags & kNoTime) == 0) [[likely]]
       side->time.add(packets[i].time_ns);
-    if (is_whole_tcp(info) && !extend(*side, info)) [[unlikely]]
+    if ((kAllPlainTcp || is_whole_tcp(info)) && !extend(*side, info)) [[unlikely]]
       add_tcp_events(refs[i], packets[i], info);
   }
 }

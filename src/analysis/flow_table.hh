@@ -110,8 +110,10 @@ class FlowTable {
   void prepare(std::span<const PacketInfo> infos, Wanted* wanted) const;
   // Finds or makes the flow of each packet and adds the packet to it. The spans are of one length,
   // at most CaptureReader::kBatchPackets. A flow evicted here has no packet in this batch.
+  // `all_plain_tcp`: every packet is TCP over IPv4 with all of its header, is no fragment and has a
+  // time; so none needs to be asked.
   void add(std::span<const Packet> packets, std::span<const PacketInfo> infos,
-           std::span<const Wanted> wanted, std::span<FlowRef> refs);
+           std::span<const Wanted> wanted, std::span<FlowRef> refs, bool all_plain_tcp = false);
 
   // A table for a part of the capture, with a limit of its own. It does not know what TCP data came
   // before, so it keeps that data as runs, for join().
@@ -172,6 +174,9 @@ class FlowTable {
   // Steps of add(); find() gives an unknown one where there is no such flow.
   [[nodiscard]] static Wanted wanted_of(const FlowKey& key, std::uint64_t seed);
   void find_sides(std::span<const Wanted> wanted, std::span<FlowRef> refs, FlowSide** sides);
+  template <bool kAllPlainTcp>
+  void add_to_sides(std::span<const Packet> packets, std::span<const PacketInfo> infos,
+                    FlowSide* const* sides, std::span<FlowRef> refs);
   FlowSide* side_of_rare(const Packet& packet, const PacketInfo& info, FlowRef& ref);
   [[nodiscard]] bool is_key_of(const FlowKey& key, const FlowRef& ref) const;
   [[nodiscard]] FlowRef find(const FlowKey& key) const;

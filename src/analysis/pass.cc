@@ -73,6 +73,15 @@ void add_infos(Digest& sum, std::span<const PacketInfo> infos) {
   sum.one_kind = different << 8 == 0;
 }
 
+// Whether all packets are as FlowTable::add() knows plain TCP.
+bool is_plain_tcp(const Batch& batch) {
+  const Digest& sum = batch.digest;
+  const PacketInfo& one = batch.infos.front();
+  return sum.one_kind && one.content == Content::ip && one.ip_version == 4 &&
+         one.protocol == kProtocolTcp && (sum.info_flags & (kFragment | kNoTransport)) == 0 &&
+         (sum.packet_flags & kNoTime) == 0;
+}
+
 }  // namespace
 
 Digest digest(std::span<const Packet> packets, std::span<const PacketInfo> infos) {
@@ -115,7 +124,8 @@ void Walk::take(const DecodedBatch& decoded) {
   if (depth_ >= Depth::headers) batch.infos = std::span{decoded.infos}.first(count);
   if (depth_ >= Depth::flows) {
     const auto refs = std::span{refs_}.first(count);
-    flow_table_.add(batch.packets, batch.infos, std::span{decoded.wanted}.first(count), refs);
+    flow_table_.add(batch.packets, batch.infos, std::span{decoded.wanted}.first(count), refs,
+                    is_plain_tcp(batch));
     batch.flows = refs;
   }
   for (Observer* observer : observers_) observer->on_batch(batch);
