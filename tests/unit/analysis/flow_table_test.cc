@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -152,6 +154,59 @@ TEST_CASE("random segments, losses and repetitions: payload = span - gap + retra
     for (int i = 0; i < 60; ++i) segments.push_back({true, base + next(5000), 1 + next(900)});
     (void)client_side(segments);
   }
+}
+
+TEST_CASE("packets all of one kind give the flow that they give among others") {
+  const auto segment = [](std::uint32_t i) {
+    return tcp({.source_port = 1, .destination_port = 2, .sequence = 20 * i, .payload_bytes = 20});
+  };
+  const auto over_ipv4 = [&](const Bytes& inner, std::uint8_t protocol, std::uint16_t fragment) {
+    return ethernet(ipv4("10.0.0.1", "10.0.0.2", protocol, inner, fragment));
+  };
+  const std::vector<std::function<MadePacket(std::uint32_t)>> kinds{
+      [&](auto i) {
+        return MadePacket{kStart + i, over_ipv4(segment(i), 6, 0)};
+      },
+      [&](auto i) {
+        return MadePacket{kStart + i, over_ipv4(segment(i), 6, 0x2000)};
+      },
+      [&](auto i) {
+        return MadePacket{kStart + i, over_ipv4(segment(i), 6, 0x2001)};
+      },
+      [&](auto i) {
+        return MadePacket{kStart + i, over_ipv4(udp(1, 2, i), 17, 0)};
+      },
+      [&](auto i) {
+        Bytes frame = over_ipv4(segment(i), 6, 0);
+        frame.resize(40);  // inside the TCP header
+        return MadePacket{kStart + i, frame, 74};
+      },
+      [&](auto i) {
+        return MadePacket{kStart + i,
+                          ethernet(ipv6("2001:db8::1", "2001:db8::2", 6, segment(i)), 0x86DD)};
+      }};
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind)
+    for (const bool timed : {true, false}) {
+      CAPTURE(kind);
+      CAPTURE(timed);
+      Bytes alone = pcap_header({}), among = alone;
+      for (std::uint32_t i = 0; i < 200; ++i) {
+        Bytes record = pcap_record(kinds[kind](i), {});
+        constexpr std::uint32_t kNoSuchFraction = 1'000'000'000;
+        if (!timed) std::memcpy(record.data() + 4, &kNoSuchFraction, sizeof kNoSuchFraction);
+        alone = alone + record;
+        among = among + record + pcap_record({kStart, arp()}, {});
+      }
+      const auto one = analyse(alone), other = analyse(among);
+      const Flow &flow = one->pass.flows().flow(0), &expected = other->pass.flows().flow(0);
+      CHECK(flow.fragments == expected.fragments);
+      CHECK(flow.sides[0].tally == expected.sides[0].tally);
+      CHECK(flow.sides[0].tally.packets == 200);
+      CHECK(flow.sides[0].time.first_ns == expected.sides[0].time.first_ns);
+      CHECK(flow.sides[0].time.last_ns == expected.sides[0].time.last_ns);
+      CHECK(flow.sides[0].time.empty() == !timed);
+      CHECK(flow.sides[0].sequence.span_bytes() == expected.sides[0].sequence.span_bytes());
+    }
 }
 
 TEST_CASE("R-18 flows, non-IP and undecoded packets add up to everything") {
