@@ -11,10 +11,13 @@
  * (__netif_receive_skb_core) and right before the driver (dev_queue_xmit_nit), but without a patched branch in front, and it
  * does not show looped-back copies, which device statistics do not count either. Kernels before 6.2 have counters_tap.bpf.c.
  *
+ * tl_tcx_rx and tl_tcx_tx count observed devices that hand to their driver just what the stack gives them (probe/tcx.hh): at
+ * the traffic-control hooks (include/net/tcx.h, since 6.6), for which the kernel clones no packet.
+ *
  * Each hook writes only its own maps, and the kernel keeps a program from nesting in itself on a CPU, so every cell has
  * a single writer and plain adds are exact. A run that the kernel skipped for that reason is counted as
- * recursion_misses of the program, which user space publishes. A tap writes the maps of its direction's trace event: both
- * run with bottom halves disabled, so that neither interrupts the other. */
+ * recursion_misses of the program, which user space publishes. Taps and tcx programs write the maps of their direction's
+ * trace event: all run with bottom halves disabled, so that none interrupts another. */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 
@@ -32,6 +35,7 @@
 #include "tap.bpf.h"
 
 #define NETDEV_TX_BUSY 0x10
+#define TCX_NEXT (-1) /* linux/bpf.h since 6.6 */
 #define MAX_CPUS 8192 /* CONFIG_NR_CPUS of the kernels that have most */
 
 TL_HOOK_MAPS(offered);
@@ -76,7 +80,7 @@ static __noinline int add_ports_of(struct sk_buff *skb, void *counters_map, __u6
 	return 0;
 }
 
-/* The same at a tap, where data is at the link header both ways, and which reads packets wherever they lie. */
+/* The same at taps and tcx, where data is at the link header both ways, and which read packets wherever they lie. */
 static __noinline int add_ports_of_tapped(struct __sk_buff *packet, struct tl_counter *counters, __u64 now_ns, __u64 packed,
 					  __u64 extra)
 {
@@ -95,18 +99,20 @@ static __noinline int lose(struct net_device *device, enum hook hook, __u32 skip
 	return 0;
 }
 
-/* Where a packet is seen: by a trace event's arguments, or a tap's packet. */
+enum seen_at { AT_EVENT, AT_TAP, AT_TCX };
+
+/* Where a packet is seen. `at` is a constant, and so is `hook`, except at a tap, which both directions pass. */
 struct sight {
-	int at_tap;                          /* which of them; a constant */
-	const unsigned long long *arguments; /* of a trace event */
-	enum hook hook;                      /* whose; a constant */
-	struct __sk_buff *tap;               /* the packet as a socket filter has it */
-	struct sk_buff *tapped;              /* the same as the kernel has it */
+	enum seen_at at;
+	enum hook hook;
+	const unsigned long long *arguments; /* of the trace event; else null, and */
+	struct __sk_buff *packet;            /* the packet as the program's type has it */
+	struct sk_buff *skb;                 /* the same as the kernel has it */
 };
 
 static __always_inline enum hook hook_of(const struct sight *sight)
 {
-	return !sight->at_tap ? sight->hook : sight->tap->pkt_type != PACKET_OUTGOING ? HOOK_rx : HOOK_tx;
+	return sight->at != AT_TAP ? sight->hook : sight->packet->pkt_type != PACKET_OUTGOING ? HOOK_rx : HOOK_tx;
 }
 
 static __always_inline void *counters_map_of(enum hook hook)
@@ -117,12 +123,12 @@ static __always_inline void *counters_map_of(enum hook hook)
 /* Arguments are read where they are needed, which keeps registers free. */
 static __always_inline struct sk_buff *packet_in(const struct sight *sight)
 {
-	return sight->at_tap ? sight->tapped : (struct sk_buff *)sight->arguments[0];
+	return sight->at == AT_EVENT ? (struct sk_buff *)sight->arguments[0] : sight->skb;
 }
 
 static __always_inline struct net_device *device_in(const struct sight *sight)
 {
-	if (!sight->at_tap && sight->hook == HOOK_tx)
+	if (sight->at == AT_EVENT && sight->hook == HOOK_tx)
 		return (struct net_device *)sight->arguments[1];
 	return GET(packet_in(sight), dev);
 }
@@ -141,9 +147,9 @@ static __always_inline struct tl_counter *counters_at(const struct sight *sight)
  * does not rearrange branches by itself. */
 static __always_inline int count(const struct sight sight, __u32 skip)
 {
-	/* At netif_receive_skb the link header is pulled but still in front of data; on the way out, and at taps, it is counted. */
-	int is_pulled = !sight.at_tap && sight.hook == HOOK_rx;
-	__u64 now, interval_ns = sight.at_tap ? tl_control.taps_interval_ns : tl_control.events_interval_ns;
+	/* At netif_receive_skb the link header is pulled but still in front of data; elsewhere it is counted. */
+	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx;
+	__u64 now, interval_ns = at_event ? tl_control.events_interval_ns : tl_control.taps_interval_ns;
 	struct tl_counter *counters = counters_at(&sight);
 	if (unlikely(!counters))
 		goto without_counters;
@@ -157,6 +163,9 @@ at_now:;
 	if (unlikely(slot->device != name))
 		goto search_slot;
 in_slot:
+	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
+	if (sight.at == AT_TCX && unlikely(!(slot->flags & TL_TAPPED)))
+		return 0;
 	/* Also when now < start: the difference wraps. */
 	if (unlikely(now - slot->start_ns >= interval_ns))
 		goto late;
@@ -167,9 +176,9 @@ in_bucket:;
 		pulled = data_offset(skb) - GET(skb, mac_header);
 	__u64 bytes = GET(skb, len) + pulled;
 	add_bytes(slot, bytes);
-	/* A tap's own view of its packet needs no guard. */
-	__u64 gso_size = sight.at_tap ? sight.tap->gso_size : gso_size_of(skb), tag = has_tag_beside(skb), extra = 0;
-	__u64 flags = slot->flags ^ (sight.at_tap ? TL_TAPPED : 0);
+	/* What a program's type shows of its packet needs no guard. */
+	__u64 gso_size = at_event ? gso_size_of(skb) : sight.packet->gso_size, tag = has_tag_beside(skb), extra = 0;
+	__u64 flags = slot->flags ^ (at_event ? 0 : TL_TAPPED);
 	if (unlikely(flags | gso_size | tag)) /* in one question */
 		goto more;
 	return 0;
@@ -180,7 +189,7 @@ unusual_mode:;
 	__u32 mode = tl_control.mode;
 	if (!(mode & TL_COUNTING))
 		return 0;
-	if (!sight.at_tap && (mode & TL_SKIPPING)) {
+	if (at_event && (mode & TL_SKIPPING)) {
 		name = name_of(device_in(&sight), counters);
 		slot = first_slot(counters, name);
 		if (unlikely(slot->device != name))
@@ -195,11 +204,13 @@ search_slot:
 	slot = search(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)));
 	goto in_slot;
 late:
-	if (sight.at_tap) { /* whose device stays: taps are bound before anything is counted, and end with their device */
+	if (sight.at == AT_TAP) { /* whose device stays: taps are bound before anything is counted, and end with their device */
 		begin_bucket(ring_of(hook_of(&sight)), slot, now);
 		goto in_bucket;
 	}
 	slot = next_bucket(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)), now);
+	if (sight.at == AT_TCX && !(slot->flags & TL_TAPPED))
+		return 0;
 	goto in_bucket;
 more:
 	if (unlikely(tag)) {
@@ -208,34 +219,36 @@ more:
 	}
 	__u32 link_header = is_pulled ? pulled : slot->link_header;
 	if (gso_size) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
-		__u32 segments = sight.at_tap ? sight.tap->gso_segs : gso_segs_of(skb);
+		__u32 segments = at_event ? gso_segs_of(skb) : sight.packet->gso_segs;
 		extra = segmentation_of(skb, segments, (__u32)bytes, data_offset(skb) - pulled, link_header,
-					sight.at_tap && hook_of(&sight) == HOOK_tx);
+					sight.at == AT_TAP && hook_of(&sight) == HOOK_tx);
 		add_extra(slot, extra);
 	}
 	if (tl_ports != 0 && unlikely(slot->flags & TL_COUNTS_PORTS)) { /* without ports the verifier has less to look at */
 		/* The bucket's begin stands for any moment in it, and need not be kept. */
 		__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
-		if (sight.at_tap)
-			add_ports_of_tapped(sight.tap, counters, slot->start_ns, packed, extra);
-		else
+		if (at_event)
 			add_ports_of(skb, counters_map_of(sight.hook), slot->start_ns, packed, extra);
+		else
+			add_ports_of_tapped(sight.packet, counters, slot->start_ns, packed, extra);
 	}
 	return 0;
 }
 
-#define AT_EVENT(name) ((struct sight){.arguments = arguments, .hook = HOOK_##name})
+#define EVENT(name) ((struct sight){.at = AT_EVENT, .hook = HOOK_##name, .arguments = arguments})
+#define PACKET(where, direction) \
+	((struct sight){.at = where, .hook = direction, .packet = packet, .skb = bpf_cast_to_kern_ctx(packet)})
 
 HOOK("netif_receive_skb")
 int tl_rx(const unsigned long long *arguments)
 {
-	return count(AT_EVENT(rx), TL_TAPPED);
+	return count(EVENT(rx), TL_TAPPED);
 }
 
 HOOK("net_dev_start_xmit")
 int tl_tx(const unsigned long long *arguments)
 {
-	return count(AT_EVENT(tx), TL_TAPPED);
+	return count(EVENT(tx), TL_TAPPED);
 }
 
 #ifndef TL_RAW_TP
@@ -244,7 +257,25 @@ int tl_tx(const unsigned long long *arguments)
 SEC("socket")
 int tl_tap(struct __sk_buff *packet)
 {
-	return count((struct sight){.tap = packet, .tapped = bpf_cast_to_kern_ctx(packet), .at_tap = 1}, 0);
+	return count(PACKET(AT_TAP, HOOK_rx), 0);
+}
+
+/* Of what comes, those behind all taps, and in front of a VLAN, a bridge or a macvlan (__netif_receive_skb_core); not the
+ * copies of what was sent. The packet goes on to the next program. */
+SEC("tc")
+int tl_tcx_rx(struct __sk_buff *packet)
+{
+	if (packet->pkt_type != PACKET_LOOPBACK)
+		count(PACKET(AT_TCX, HOOK_rx), 0);
+	return TCX_NEXT;
+}
+
+/* Right before the queue (__dev_queue_xmit). */
+SEC("tc")
+int tl_tcx_tx(struct __sk_buff *packet)
+{
+	count(PACKET(AT_TCX, HOOK_tx), 0);
+	return TCX_NEXT;
 }
 #endif
 
@@ -252,7 +283,7 @@ int tl_tap(struct __sk_buff *packet)
 HOOK("net_dev_queue")
 int tl_offered(const unsigned long long *arguments)
 {
-	return count(AT_EVENT(offered), 0);
+	return count(EVENT(offered), 0);
 }
 
 /* The driver did not take the packet. It may be freed already: only the arguments may be read. */

@@ -82,7 +82,7 @@ struct tl_control {
 	__u64 interval_ns;
 	__u64 mock_now_ns;
 	/* interval_ns, or 0 in any mode but the usual one: one question for most packets. At the trace events that is
-	 * TL_COUNTING alone, at taps TL_SKIPPING, too. */
+	 * TL_COUNTING alone, at taps and tcx TL_SKIPPING, too. */
 	__u64 events_interval_ns, taps_interval_ns;
 	__u64 reserved[3];
 };
@@ -102,7 +102,7 @@ struct tl_device {
 
 /* The value of the device table: which series, and how its packets count. */
 #define TL_COUNTS_PORTS 1U /* in port series, too */
-#define TL_TAPPED 2U       /* at the device's own tap (counters_tap.bpf.c), not at the trace events */
+#define TL_TAPPED 2U       /* at the device itself, by its tap or tcx programs, not at the trace events */
 #define TL_IGNORED 4U      /* nowhere: only devices that user space named are wanted */
 struct tl_device_series {
 	__u32 series;

@@ -1,7 +1,7 @@
 // What the counters cost, beside programs that do nothing, the least counter, and bpftrace.
 // bench/counters/run.py runs this and makes the table; every line printed is one JSON object.
 //
-//   bench_counters cost udp|tcp events|events+ports|taps|taps+ports PAIRS BUSY SECONDS
+//   bench_counters cost udp|tcp (events|tcx|taps)[+ports] PAIRS BUSY SECONDS
 //                                                   run times of programs that take turns on one
 //                                                   stream, of UDP over BUSY of the pairs
 //   bench_counters throughput udp|tcp|tcp-by-turns ROUNDS SECONDS
@@ -35,6 +35,7 @@
 #include "peers.skel.h"
 #include "probe/counter_points.hh"
 #include "probe/counter_session.hh"
+#include "probe/tcx.hh"
 #include "support/processes.hh"
 #include "support/temporary.hh"
 #include "traffic.hh"
@@ -104,16 +105,21 @@ struct Ours {
   CounterSession session;
 };
 
-CounterLayout layout_of(const Fan& fan, bool taps, bool ports, bool count_unknown = true) {
+CounterLayout layout_of(const Fan& fan, CountedAt place, bool ports, bool count_unknown = true) {
   CounterLayout layout;
-  layout.taps = taps;
+  layout.taps = place != CountedAt::trace_events;
+  layout.tcx = place == CountedAt::tcx;
   layout.count_unknown = count_unknown;
   layout.device_series = static_cast<std::uint32_t>(2 * fan.pairs) + 64;
   if (ports) layout.ports = {9000, 9001};
   return layout;
 }
 
-// A packet socket on the device, as a tap has, with another program.
+std::uint32_t measured_device(const Fan& fan) {
+  return ::if_nametoindex(fmt::format("tlb{}", fan.pairs - 1).c_str());
+}
+
+// A packet socket on the device, as a tap has.
 UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
   return netns.run([&] {
     UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
@@ -122,15 +128,17 @@ UniqueFd open_tap(const Fan& fan, const NetNs& netns, int program) {
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_protocol = htons(ETH_P_ALL);
-    address.sll_ifindex =
-        static_cast<int>(::if_nametoindex(fmt::format("tlb{}", fan.pairs - 1).c_str()));
+    address.sll_ifindex = static_cast<int>(measured_device(fan));
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       throw_errno("bind", "a packet socket");
     return socket;
   });
 }
 
-bool is_tap(const bpf_prog_info& info) { return std::string_view{info.name}.starts_with("tl_tap"); }
+// Programs of the counters that count a device by itself, and what the tables call their places.
+const std::map<std::string, std::string> kOwnHooks{
+    {"tl_tap", "tap"}, {"tl_tcx_rx", "tcx rx"}, {"tl_tcx_tx", "tcx tx"}};
+bool is_own(const bpf_prog_info& info) { return kOwnHooks.contains(info.name); }
 
 // Attaches what is measured, tells the meter its programs, and keeps it attached for as long as the
 // result lives.
@@ -151,15 +159,37 @@ std::shared_ptr<void> attach_at_events(const std::string& name, const peers& pee
   return links;
 }
 
-// One of them at packet sockets on both devices.
-std::shared_ptr<void> attach_at_taps(const std::string& name, const peers& peer, const Fan& fan,
-                                     Meter& meter) {
+// Programs at both devices by themselves.
+std::shared_ptr<void> attach_taps(const Fan& fan, int program) {
   auto sockets = std::make_shared<std::vector<UniqueFd>>();
-  const int fd =
-      bpf_program__fd(bpf_object__find_program_by_name(peer.obj, (name + "_tap").c_str()));
-  for (const NetNs* netns : {&fan.left, &fan.right}) sockets->push_back(open_tap(fan, *netns, fd));
-  meter.add(name, "tap", fd);
+  for (const NetNs* netns : {&fan.left, &fan.right})
+    sockets->push_back(open_tap(fan, *netns, program));
   return sockets;
+}
+
+std::shared_ptr<void> attach_tcx(const Fan& fan, int rx_program, int tx_program) {
+  auto links = std::make_shared<std::vector<TcxLinks>>();
+  for (const NetNs* netns : {&fan.left, &fan.right}) {
+    auto both =
+        netns->run([&] { return TcxLinks::attach(rx_program, tx_program, measured_device(fan)); });
+    if (!both) throw_errno("attach to", "the traffic-control hooks");
+    links->push_back(std::move(*both));
+  }
+  return links;
+}
+
+std::shared_ptr<void> attach_at_devices(const std::string& name, const peers& peer, const Fan& fan,
+                                        CountedAt place, Meter& meter) {
+  const auto program = [&](const char* hook) {
+    return bpf_program__fd(bpf_object__find_program_by_name(peer.obj, (name + hook).c_str()));
+  };
+  if (place == CountedAt::tap) {
+    meter.add(name, "tap", program("_tap"));
+    return attach_taps(fan, program("_tap"));
+  }
+  meter.add(name, "tcx rx", program("_tcx_rx"));
+  meter.add(name, "tcx tx", program("_tcx_tx"));
+  return attach_tcx(fan, program("_tcx_rx"), program("_tcx_tx"));
 }
 
 std::shared_ptr<Ours> attach_our_events(const std::shared_ptr<Ours>& ours, const std::string& name,
@@ -171,13 +201,27 @@ std::shared_ptr<Ours> attach_our_events(const std::shared_ptr<Ours>& ours, const
   return {ours.get(), [](Ours* o) { o->session.kernel().attach(false); }};
 }
 
-// A session of its own. Its programs at the trace events see that a device has a tap.
-std::shared_ptr<Ours> attach_our_taps(const Fan& fan, bool ports, const std::string& name,
-                                      Meter& meter) {
-  const std::vector<std::uint32_t> others = programs(is_tap);  // of other counters on this machine
-  auto ours = std::make_shared<Ours>(fan, layout_of(fan, true, ports));
-  for (const std::uint32_t id : programs(is_tap))
-    if (std::find(others.begin(), others.end(), id) == others.end()) meter.add_id(name, "tap", id);
+// Programs of the kernel that a function loads, by their names.
+std::map<std::string, UniqueFd> loaded_by(const std::function<void()>& load) {
+  const std::vector<std::uint32_t> others = programs(is_own);  // of other counters on this machine
+  load();
+  std::map<std::string, UniqueFd> fresh;
+  for (const std::uint32_t id : programs(is_own)) {
+    if (std::find(others.begin(), others.end(), id) != others.end()) continue;
+    UniqueFd fd{bpf_prog_get_fd_by_id(id)};
+    const std::string name = info_of(fd.get()).name;
+    fresh.insert_or_assign(name, std::move(fd));
+  }
+  return fresh;
+}
+
+// A session of its own. Its programs at the trace events see that a device is counted by itself.
+std::shared_ptr<Ours> attach_our_own(const Fan& fan, CountedAt place, bool ports,
+                                     const std::string& name, Meter& meter) {
+  std::shared_ptr<Ours> ours;
+  const auto fresh =
+      loaded_by([&] { ours = std::make_shared<Ours>(fan, layout_of(fan, place, ports)); });
+  for (const auto& [program, fd] : fresh) meter.add(name, kOwnHooks.at(program), fd.get());
   meter.add("ours, skipping", "rx", ours->session.kernel().program_fd(Hook::rx));
   meter.add("ours, skipping", "tx", ours->session.kernel().program_fd(Hook::tx));
   return ours;
@@ -199,21 +243,26 @@ void measure_cost(Kind kind, const std::string& place, int pairs, int busy, doub
   const Fan fan{pairs};
   const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
   if (!peer) throw_errno("load", "the peers");
-  const bool ports = place.ends_with("+ports"), taps = place.starts_with("taps");
+  const bool ports = place.ends_with("+ports");
+  const CountedAt where = place.starts_with("taps")  ? CountedAt::tap
+                          : place.starts_with("tcx") ? CountedAt::tcx
+                                                     : CountedAt::trace_events;
+  const bool at_events = where == CountedAt::trace_events;
   const std::string name = ports ? "ours + ports" : "ours";
-  const auto ours = taps ? nullptr : std::make_shared<Ours>(fan, layout_of(fan, false, ports));
+  const auto ours = at_events ? std::make_shared<Ours>(fan, layout_of(fan, where, ports)) : nullptr;
   if (ours) ours->session.kernel().attach(false);
   const auto attach_peer = [&](const std::string& which, Meter& meter) {
     auto attached = std::make_shared<Attached>();
-    if (!taps || which == "empty") attached->push_back(attach_at_events(which, *peer, meter));
-    if (taps) attached->push_back(attach_at_taps(which, *peer, fan, meter));
+    if (at_events || which == "empty") attached->push_back(attach_at_events(which, *peer, meter));
+    if (!at_events) attached->push_back(attach_at_devices(which, *peer, fan, where, meter));
     return attached;
   };
   const std::vector<Attach> in_turn{[&](Meter& meter) { return attach_peer("empty", meter); },
                                     [&](Meter& meter) { return attach_peer("minimal", meter); },
                                     [&](Meter& meter) {
-                                      return taps ? attach_our_taps(fan, ports, name, meter)
-                                                  : attach_our_events(ours, name, meter);
+                                      return at_events
+                                                 ? attach_our_events(ours, name, meter)
+                                                 : attach_our_own(fan, where, ports, name, meter);
                                     }};
   const UniqueFd statistics{bpf_enable_stats(BPF_STATS_RUN_TIME)};
   if (!statistics.valid()) throw_errno("switch on", "run times of programs");
@@ -229,7 +278,7 @@ void measure_cost(Kind kind, const std::string& place, int pairs, int busy, doub
   };
   for (int turn = 0; turn < kTurns; ++turn)
     for (const Attach& attach : in_turn) measure(attach, seconds / kTurns);
-  if (!taps && !ports) measure(attach_bpftrace, seconds);
+  if (at_events && !ports) measure(attach_bpftrace, seconds);
   meter.print();
 }
 
@@ -281,29 +330,49 @@ void measure_pair(const Variant& variant, const Stream& stream, bool with_first)
                          .dump());
 }
 
+// A session whose programs are attached and detached as it is wanted, which takes next to no time.
+class Detached {
+ public:
+  Detached(const Fan& fan, CountedAt place, bool count_unknown) : fan_{fan}, place_{place} {
+    programs_ = loaded_by([&] { ours_.emplace(fan, layout_of(fan, place, false, count_unknown)); });
+    ours_->session.kernel().attach(false);
+  }
+  [[nodiscard]] std::shared_ptr<void> attach_events() {
+    ours_->session.kernel().attach(true);
+    return {this, [](Detached* d) { d->ours_->session.kernel().attach(false); }};
+  }
+  [[nodiscard]] std::shared_ptr<void> attach_at_devices() {
+    if (place_ == CountedAt::tap) return attach_taps(fan_, programs_.at("tl_tap").get());
+    return attach_tcx(fan_, programs_.at("tl_tcx_rx").get(), programs_.at("tl_tcx_tx").get());
+  }
+  [[nodiscard]] std::shared_ptr<void> attach_both() {
+    return std::make_shared<Attached>(Attached{attach_events(), attach_at_devices()});
+  }
+
+ private:
+  const Fan& fan_;
+  CountedAt place_;
+  std::optional<Ours> ours_;
+  std::map<std::string, UniqueFd> programs_;
+};
+
 void measure_throughput(Kind kind, int rounds, double seconds) {
   const Fan fan{1};
   const Stream stream{fan, kind};
-  Ours ours{fan, layout_of(fan, false, false)};
-  CounterKernel& events = ours.session.kernel();
-  events.attach(false);
-  const auto attach_events = [&] {
-    events.attach(true);
-    return std::shared_ptr<void>{&events, [](CounterKernel* kernel) { kernel->attach(false); }};
-  };
-  const auto attach_taps = [&] { return std::make_shared<Ours>(fan, layout_of(fan, true, false)); };
-  const auto attach_taps_alone = [&] {
-    return std::make_shared<Ours>(fan, layout_of(fan, true, false, false));
-  };
+  Detached events{fan, CountedAt::trace_events, true};
+  Detached tcx{fan, CountedAt::tcx, false}, tcx_beside{fan, CountedAt::tcx, true};
+  Detached taps{fan, CountedAt::tap, false};
   const auto attach_bpftrace = [] {
     return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx);
   };
   const int many = kind == Kind::tcp ? 128 : 16;  // two threads' rates vary most
+  const double moment = seconds / 25;
   const std::vector<Variant> variants{
-      {"nothing", many, seconds / 25, [] { return std::shared_ptr<void>{}; }},
-      {"ours, trace events", many, seconds / 25, attach_events},
-      {"ours, taps beside trace events", 4, seconds / 5, attach_taps},
-      {"ours, taps", 4, seconds / 5, attach_taps_alone},
+      {"nothing", many, moment, [] { return std::shared_ptr<void>{}; }},
+      {"ours, tcx", many, moment, [&] { return tcx.attach_at_devices(); }},
+      {"ours, tcx beside trace events", many, moment, [&] { return tcx_beside.attach_both(); }},
+      {"ours, trace events", many, moment, [&] { return events.attach_events(); }},
+      {"ours, taps", many, moment, [&] { return taps.attach_at_devices(); }},
       {"bpftrace", 1, seconds, attach_bpftrace}};
   for (int round = 0; round < rounds; ++round)
     for (const Variant& variant : variants)

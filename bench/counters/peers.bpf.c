@@ -6,6 +6,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define TCX_NEXT (-1) /* linux/bpf.h since 6.6 */
+
 struct slot {
 	__u64 now_ns, bytes;
 };
@@ -67,6 +69,32 @@ SEC("socket")
 int minimal_tap(struct __sk_buff *skb)
 {
 	return add(&tap_slots, skb->len);
+}
+
+SEC("tc")
+int empty_tcx_rx(struct __sk_buff *skb)
+{
+	return TCX_NEXT;
+}
+
+SEC("tc")
+int empty_tcx_tx(struct __sk_buff *skb)
+{
+	return TCX_NEXT;
+}
+
+SEC("tc")
+int minimal_tcx_rx(struct __sk_buff *skb)
+{
+	add(&rx_slots, skb->len);
+	return TCX_NEXT;
+}
+
+SEC("tc")
+int minimal_tcx_tx(struct __sk_buff *skb)
+{
+	add(&tx_slots, skb->len);
+	return TCX_NEXT;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

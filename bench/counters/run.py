@@ -5,7 +5,7 @@ Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--turns 11] [
 
 Run times are the kernel's own (BPF_ENABLE_STATS), of one program at a time, taking turns on one stream; "net" is without what
 the empty program at that place takes, which is what measuring costs. "skipping" is what the programs at the trace events take
-to see that a packet's device has a tap. Throughput is measured with and without, taking turns; "nothing" shows how far off the
+to see that a packet's device is counted by itself. Throughput is measured with and without, taking turns; "nothing" shows how far off the
 measurement itself may be. Ends with the targets and whether they are met.
 """
 import argparse
@@ -33,8 +33,8 @@ def cost(build, kind, pairs, busy, rounds, seconds):
     """(program, hook) → median of ns a packet without the empty program's in the same run.
 
     Of `pairs` pairs of devices, each with two series, the stream goes over `busy`."""
-    # Each tap has one series only, however many there are.
-    places = ["events", "taps", "events+ports", "taps+ports"] if pairs == 1 else ["events", "events+ports"]
+    # Growth is measured at the trace events, which are looked up the same way.
+    places = ["tcx", "events", "taps", "tcx+ports", "events+ports", "taps+ports"] if pairs == 1 else ["events", "events+ports"]
     plain, net, packets = {}, {}, 0
     for _ in range(rounds):
         for place in places:
@@ -45,7 +45,7 @@ def cost(build, kind, pairs, busy, rounds, seconds):
                 plain.setdefault((program, hook), []).append(ns)
                 net.setdefault((program, hook), []).append(ns - rows["empty", hook])
     print(f"\n{kind}, {2 * busy} of {2 * pairs} series busy, {packets} packets in {rounds} rounds: ns a packet (net of empty)")
-    hooks = [hook for hook in ("rx", "tx", "tap") if pairs == 1 or hook != "tap"]
+    hooks = ("tcx rx", "tcx tx", "rx", "tx", "tap") if pairs == 1 else ("rx", "tx")
     print(f"{'':<16}" + "".join(f"{hook:>18}" for hook in hooks))
     result = {key: statistics.median(values) for key, values in net.items()}
     for program in ("empty", "minimal", "ours", "ours + ports", "ours, skipping", "bpftrace"):
@@ -120,7 +120,7 @@ def verdicts(small, series, kept):
     def say(text, value, limit, is_met):
         print(f"{'met    ' if is_met else 'NOT MET'}  {text}: {value:.2f} (target {limit})")
 
-    for hook in ("rx", "tx", "tap"):
+    for hook in ("tcx rx", "tcx tx", "rx", "tx", "tap"):
         for kind, result in small.items():
             ratio = result["ours", hook] / result["minimal", hook]
             say(f"{kind} {hook}: net cost, of the minimal program's", ratio, "<= 1.30", ratio <= 1.3)

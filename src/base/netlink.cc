@@ -22,6 +22,8 @@
 namespace tl {
 namespace {
 
+constexpr int kIflaGsoIpv4MaxSize = 63;  // IFLA_GSO_IPV4_MAX_SIZE, linux/if_link.h since 6.3
+
 // Calls visit(attribute) for every rtattr in the buffer.
 template <class Visit>
 void each_attribute(const rtattr* first, std::size_t length, Visit&& visit) {
@@ -99,6 +101,12 @@ void apply(Link& link, const rtattr& a) {
     case IFLA_GSO_MAX_SIZE:
       link.gso_max_size = value_of<std::uint32_t>(a);
       break;
+    case kIflaGsoIpv4MaxSize:
+      link.gso_ipv4_max_size = value_of<std::uint32_t>(a);
+      break;
+    case IFLA_GSO_MAX_SEGS:
+      link.gso_max_segs = value_of<std::uint32_t>(a);
+      break;
     case IFLA_LINK:
       link.peer_ifindex = value_of<int>(a);
       break;
@@ -147,6 +155,18 @@ std::vector<Link> list_links(const UniqueFd& rtnetlink) {
     links.push_back(std::move(link));
   });
   return links;
+}
+
+bool has_clsact(const UniqueFd& rtnetlink, int ifindex) {
+  bool found = false;
+  dump(rtnetlink, RTM_GETQDISC, tcmsg{}, [&](const nlmsghdr& h) {
+    const auto* qdisc = static_cast<const tcmsg*>(NLMSG_DATA(&h));
+    if (qdisc->tcm_ifindex != ifindex) return;
+    each_attribute(TCA_RTA(qdisc), TCA_PAYLOAD(&h), [&](const rtattr& a) {
+      found = found || (a.rta_type == TCA_KIND && text_of(a) == "clsact");
+    });
+  });
+  return found;
 }
 
 std::vector<Address> list_addresses() {

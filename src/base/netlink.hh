@@ -26,7 +26,9 @@ struct Link {
   std::string qdisc;       // root qdisc: "noqueue", "fq", …
   std::uint16_t type = 0;  // ARPHRD_…
   std::uint32_t mtu = 0;
-  std::uint32_t gso_max_size = 0;
+  std::uint32_t gso_max_size = 0;       // bytes of the longest super-packet, of IPv6 since 6.3
+  std::uint32_t gso_ipv4_max_size = 0;  // of IPv4; 0: the kernel has one limit for both
+  std::uint32_t gso_max_segs = 0;
   bool is_up = false;
   bool has_xdp = false;  // an XDP program is attached
   int peer_ifindex =
@@ -42,6 +44,10 @@ UniqueFd open_rtnetlink();
 std::vector<Link> list_links();
 // The same for the namespace in which the socket was opened.
 std::vector<Link> list_links(const UniqueFd& rtnetlink);
+
+// Whether the device has the qdisc `clsact`, the classic place of filters on what it sends
+// (tc-bpf(8)). Newer programs (tcx) are not among them.
+bool has_clsact(const UniqueFd& rtnetlink, int ifindex);
 
 struct Address {
   int ifindex = 0;

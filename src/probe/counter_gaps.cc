@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "probe/tcx.hh"
+
 namespace tl {
 namespace {
 
@@ -41,7 +43,11 @@ class Finder {
     if (opened == nullptr || closing == nullptr)
       return note(name + ": went away; counted until then");
     if (std::find(lost_.begin(), lost_.end(), point.series[i]) != lost_.end())
-      return missing(name + ": was taken away and came back; not counted since");
+      return was_away(name, point.counted_at[i]);
+    if (point.counted_at[i] == CountedAt::tcx && !sends_what_tcx_sees(point.rtnetlink, *closing))
+      missing(name +
+              ": got a queue, filters or fewer offloads while counting; TX is what the stack "
+              "sent, not what the driver got");
     if (closing->has_xdp)
       note(name + ": has an XDP program; what that drops or redirects is not counted");
     if (point.series[i] == TL_SERIES_OTHER) return;
@@ -62,6 +68,12 @@ class Finder {
   std::vector<CounterGap> gaps;
 
  private:
+  void was_away(const std::string& name, CountedAt place) {
+    if (place == CountedAt::tcx)
+      note(name + ": was in another namespace meanwhile; not counted there");
+    else
+      missing(name + ": was taken away and came back; not counted since");
+  }
   void note(std::string text) { gaps.push_back({std::move(text), false}); }
   void missing(std::string text) { gaps.push_back({std::move(text), true}); }
 

@@ -33,6 +33,10 @@ constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
 constexpr std::uint32_t kMaxCells = 65'536;           // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
 
+// Trace event programs: of each packet, and of devices that open.
+constexpr std::initializer_list<const char*> kPacketEvents{"tl_rx", "tl_tx"};
+constexpr const char* kOpenings = "tl_opened";
+
 // A map's memory in this process.
 class Mapping {
  public:
@@ -66,6 +70,9 @@ class Mapping {
 std::size_t map_bytes(const bpf_map* map) {
   return std::size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
 }
+
+// Without it the kernel refuses programs of that type (bpf_prog_load, kernel/bpf/syscall.c).
+bool may_use_tcx() { return has_capability("CAP_NET_ADMIN") || has_capability("CAP_SYS_ADMIN"); }
 
 std::uint32_t chosen_slots(const CounterLayout& layout, std::uint32_t cpus) {
   if (layout.slots != 0) return std::bit_ceil(layout.slots);
@@ -153,9 +160,14 @@ struct CounterKernel::Impl {
     }
     size(map("devices"), layout.device_series, sizeof(tl_device));
     if (!layout.sees_openings)
-      bpf_program__set_autoload(bpf_object__find_program_by_name(object, "tl_opened"), false);
-    if (bpf_program* tap = bpf_object__find_program_by_name(object, "tl_tap"); tap != nullptr)
-      bpf_program__set_autoload(tap, layout.taps && layout.shared_taps && kernel_shares_taps());
+      bpf_program__set_autoload(bpf_object__find_program_by_name(object, kOpenings), false);
+    if (layout.raw_tp) return;  // whose object has the programs of the trace events alone
+    const TapAbilities can = tap_abilities();
+    const bool loads_tap = layout.taps && layout.shared_taps && can.shares_taps;
+    const bool loads_tcx = layout.taps && layout.tcx && can.has_tcx && may_use_tcx();
+    bpf_program__set_autoload(bpf_object__find_program_by_name(object, "tl_tap"), loads_tap);
+    for (const char* name : {"tl_tcx_rx", "tl_tcx_tx"})
+      bpf_program__set_autoload(bpf_object__find_program_by_name(object, name), loads_tcx);
   }
 
   void load() const {
@@ -202,9 +214,10 @@ struct CounterKernel::Impl {
     }
   }
 
-  // Where only tapped devices count, the trace events of packets are left alone.
-  void want_events(bool wanted) const {
-    for (const char* name : {"tl_rx", "tl_tx", "tl_opened"})
+  // Where only devices count that are counted by themselves, the trace events of packets are left
+  // alone.
+  void want(std::initializer_list<const char*> programs, bool wanted) const {
+    for (const char* name : programs)
       bpf_program__set_autoattach(bpf_object__find_program_by_name(object, name), wanted);
   }
 
@@ -245,37 +258,40 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
     impl.take_globals(*std::get<1>(impl.owner));
   impl.map_memory();
   impl.number_counters();
-  impl.want_events(layout.count_unknown);
+  impl.want(kPacketEvents, layout.count_unknown);
+  impl.want({kOpenings}, layout.count_unknown);
   impl.attach();
 }
 
 CounterKernel::~CounterKernel() = default;
 
-NamedDevice CounterKernel::name_device(const tl_device_key& key, std::uint32_t type,
-                                       bool counts_ports) {
-  const bool has_ports = counts_ports && !impl_->layout.ports.empty();
+NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
+  const bool has_ports = device.counts_ports && !impl_->layout.ports.empty();
   tl_device_series value{TL_SERIES_OTHER, has_ports ? TL_COUNTS_PORTS : 0U};
   if (impl_->control->next_series < impl_->layout.device_series) {
     value.series = impl_->control->next_series;
     impl_->control->next_series = value.series + 1;
-    impl_->devices.as<tl_device>()[value.series] = {key, type, 1};
+    impl_->devices.as<tl_device>()[value.series] = {device.key, device.type, 1};
   }
+  NamedDevice named{value.series, CountedAt::trace_events};
   if (impl_->layout.taps) {
-    if (auto tap = CounterTap::open(impl_->object, impl_->layout, key, type, value)) {
+    if (auto tap = CounterTap::open(impl_->object, impl_->layout, device, value)) {
+      named.counted_at = tap->counted_at();
       impl_->taps.push_back(std::move(*tap));
       value.flags |= TL_TAPPED;
       impl_->set_mode(TL_SKIPPING, true);
     }
   }
   const bpf_map* table = impl_->map("device_table");
-  if (bpf_map_update_elem(bpf_map__fd(table), &key, &value, BPF_ANY) != 0)
+  if (bpf_map_update_elem(bpf_map__fd(table), &device.key, &value, BPF_ANY) != 0)
     throw_errno("name device in", "counter programs");
-  const bool is_tapped = (value.flags & TL_TAPPED) != 0;
-  if (!is_tapped) {
-    impl_->want_events(true);
+  if (named.counted_at == CountedAt::trace_events) impl_->want(kPacketEvents, true);
+  // A tap ends where its device moves to another namespace; the others have to see that.
+  if (named.counted_at != CountedAt::tap) {
+    impl_->want({kOpenings}, true);
     impl_->attach();
   }
-  return {value.series, is_tapped};
+  return named;
 }
 
 std::vector<std::uint32_t> CounterKernel::lost_taps() const {
@@ -286,10 +302,9 @@ std::vector<std::uint32_t> CounterKernel::lost_taps() const {
 }
 
 void CounterKernel::attach(bool on) {
-  if (on)
-    impl_->attach();
-  else
-    bpf_object__detach_skeleton(impl_->skeleton);
+  if (on) return impl_->attach();
+  bpf_object__detach_skeleton(impl_->skeleton);
+  impl_->taps.clear();
 }
 
 void CounterKernel::enable(bool on) { impl_->set_mode(TL_COUNTING, on); }

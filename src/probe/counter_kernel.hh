@@ -28,7 +28,8 @@ struct CounterLayout {
   bool offered = false;     // also count before the qdisc
   bool raw_tp = false;      // the variant for kernels without their own BTF
   bool count_unknown = true;  // give devices that were not named a series
-  bool taps = true;           // count named devices at their own taps (probe/counter_tap.hh)
+  bool taps = true;           // count named devices by themselves (probe/counter_tap.hh)
+  bool tcx = true;            // and not only at taps, but at traffic-control hooks
   bool shared_taps = true;    // tests: false, as if the kernel could not have one program for all
   bool mock_clock = false;    // tests: time is what set_mock_time says
   bool sees_openings = true;  // tests: false, as if the trace event of opened devices was missed
@@ -64,9 +65,19 @@ struct ProgramFacts {
   std::uint64_t runs = 0, run_time_ns = 0;  // only while kernel.bpf_stats_enabled is 1
 };
 
+// A device to be counted in a series of its own.
+struct ObservedDevice {
+  tl_device_key key{};
+  std::uint32_t type = 0;  // ARPHRD_…
+  bool counts_ports = false;
+  bool sends_what_tcx_sees = false;  // probe/tcx.hh
+};
+
+enum class CountedAt { trace_events, tap, tcx };
+
 struct NamedDevice {
   std::uint32_t series = 0;
-  bool is_tapped = false;
+  CountedAt counted_at = CountedAt::trace_events;
 };
 
 class CounterKernel {
@@ -78,10 +89,10 @@ class CounterKernel {
   CounterKernel(const CounterKernel&) = delete;
   CounterKernel& operator=(const CounterKernel&) = delete;
 
-  // Gives a device of the calling thread's namespace the next series, and a tap unless the caller
-  // may not open packet sockets (CAP_NET_RAW); then the trace events count it. Its packets count in
-  // port series when `counts_ports`. Only before enable(true).
-  NamedDevice name_device(const tl_device_key& key, std::uint32_t type, bool counts_ports);
+  // Gives a device of the calling thread's namespace the next series, and counts it by itself
+  // unless the caller may not open packet sockets (CAP_NET_RAW); then the trace events count it.
+  // Only before enable(true).
+  NamedDevice name_device(const ObservedDevice& device);
   // Series whose taps lost their device. A device of the same name or number that came later is not
   // counted.
   [[nodiscard]] std::vector<std::uint32_t> lost_taps() const;
@@ -98,7 +109,8 @@ class CounterKernel {
   [[nodiscard]] std::span<const tl_device> devices() const;
   // What the kernel says of a hook's program; nullopt when it does not say.
   [[nodiscard]] std::optional<ProgramFacts> program_facts(Hook hook) const;
-  // For benchmarks: takes the programs from the trace events, or puts them back.
+  // For benchmarks: takes the programs from the trace events and from all devices, or puts them back
+  // at the trace events.
   void attach(bool on);
   // For benchmarks and tests: the program's file descriptor, -1 when it is not loaded.
   [[nodiscard]] int program_fd(Hook hook) const;

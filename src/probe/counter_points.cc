@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <map>
 
+#include "probe/tcx.hh"
+
 namespace tl {
 namespace {
 
@@ -23,6 +25,10 @@ json statistics_json(const LinkStatistics& s) {
           {"tx_errors", s.tx_errors},
           {"rx_missed_errors", s.rx_missed_errors},
           {"rx_nohandler", s.rx_nohandler}};
+}
+
+const char* text_of(CountedAt place) {
+  return place == CountedAt::tcx ? "tcx" : place == CountedAt::tap ? "tap" : "trace events";
 }
 
 // The device as it was at the end; one that has gone keeps what was read of it first, so that the
@@ -47,10 +53,11 @@ void name_devices(CounterPoint& point, CounterKernel& kernel, LoopbackPorts loop
   for (const Link& link : point.devices_before) {
     const NamedDevice named = point.netns.run([&] {
       const bool counts_ports = link.type != ARPHRD_LOOPBACK || loopback == LoopbackPorts::counted;
-      return kernel.name_device(device_key(inode, link.ifindex), link.type, counts_ports);
+      return kernel.name_device({device_key(inode, link.ifindex), link.type, counts_ports,
+                                 sends_what_tcx_sees(point.rtnetlink, link)});
     });
     point.series.push_back(named.series);
-    point.is_tapped.push_back(named.is_tapped);
+    point.counted_at.push_back(named.counted_at);
   }
 }
 
@@ -135,7 +142,7 @@ json describe_points(const std::vector<CounterPoint>& points,
            {"mtu", link.mtu},
            {"qdisc", link.qdisc},
            {"has_xdp", after_of(point, link).has_xdp},
-           {"counted_at", point.is_tapped.at(i) ? "tap" : "trace events"},
+           {"counted_at", text_of(point.counted_at.at(i))},
            {"statistics_before", statistics_json(link.statistics)},
            {"statistics_after", statistics_json(after_of(point, link).statistics)},
            {"counted",

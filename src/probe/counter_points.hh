@@ -17,7 +17,7 @@ struct CounterPoint {
   UniqueFd rtnetlink;  // bound to it, readable without privileges
   std::vector<Link> devices_before, devices_after;
   std::vector<std::uint32_t> series;  // of devices_before, same order
-  std::vector<bool> is_tapped;        // the same
+  std::vector<CountedAt> counted_at;  // the same
 
   [[nodiscard]] std::vector<Link> read_devices() const { return list_links(rtnetlink); }
 };

@@ -60,10 +60,16 @@ void attach_to(const UniqueFd& socket, int program_fd) {
     throw_errno("attach the counter tap program to", "a packet socket");
 }
 
-// The program of all taps; below zero where the kernel cannot have it.
-int program_of_all(const bpf_object* counters) {
-  const bpf_program* program = bpf_object__find_program_by_name(counters, "tl_tap");
+// A program of all devices; below zero where the kernel cannot have it.
+int program_of_all(const bpf_object* counters, const char* name) {
+  const bpf_program* program = bpf_object__find_program_by_name(counters, name);
   return program == nullptr ? -1 : bpf_program__fd(program);
+}
+
+std::optional<TcxLinks> attach_tcx(const bpf_object* counters, std::uint32_t ifindex) {
+  const int rx = program_of_all(counters, "tl_tcx_rx"), tx = program_of_all(counters, "tl_tcx_tx");
+  if (rx < 0 || tx < 0) return std::nullopt;
+  return TcxLinks::attach(rx, tx, ifindex);
 }
 
 void attach_own_program(const UniqueFd& socket, const bpf_object* counters,
@@ -90,10 +96,11 @@ void attach_own_program(const UniqueFd& socket, const bpf_object* counters,
                                                  : program->progs.tl_tap_one));
 }
 
-void bind_to(const UniqueFd& socket, std::uint32_t ifindex) {
+// With protocol 0 no packet passes it.
+void bind_to(const UniqueFd& socket, std::uint32_t ifindex, std::uint16_t protocol) {
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_protocol = htons(protocol);
   address.sll_ifindex = static_cast<int>(ifindex);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     throw_errno("bind a packet socket to", fmt::format("device {}", ifindex));
@@ -101,23 +108,32 @@ void bind_to(const UniqueFd& socket, std::uint32_t ifindex) {
 
 }  // namespace
 
-bool kernel_shares_taps() {
+TapAbilities tap_abilities() {
   const std::unique_ptr<btf, void (*)(btf*)> kernel{btf__load_vmlinux_btf(), &btf__free};
-  return kernel && btf__find_by_name_kind(kernel.get(), "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
+  if (!kernel) return {};
+  const bool shares_taps =
+      btf__find_by_name_kind(kernel.get(), "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
+  const bool has_tcx = btf__find_by_name_kind(kernel.get(), "tcx_link", BTF_KIND_STRUCT) > 0;
+  return {shares_taps, shares_taps && has_tcx};
 }
 
 std::optional<CounterTap> CounterTap::open(const bpf_object* counters, const CounterLayout& layout,
-                                           const tl_device_key& key, std::uint32_t type,
+                                           const ObservedDevice& device,
                                            const tl_device_series& series) {
   UniqueFd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
   if (socket.get() < 0 && (errno == EPERM || errno == EACCES)) return std::nullopt;
   if (socket.get() < 0) throw_errno("open", "a packet socket");
-  if (const int program = program_of_all(counters); program >= 0)
-    attach_to(socket, program);
-  else
-    attach_own_program(socket, counters, layout, type, series);
-  bind_to(socket, key.ifindex);
-  return CounterTap{std::move(socket), series.series};
+  const std::uint32_t ifindex = device.key.ifindex;
+  std::optional<TcxLinks> tcx;
+  if (device.sends_what_tcx_sees) tcx = attach_tcx(counters, ifindex);
+  if (!tcx) {
+    if (const int program = program_of_all(counters, "tl_tap"); program >= 0)
+      attach_to(socket, program);
+    else
+      attach_own_program(socket, counters, layout, device.type, series);
+  }
+  bind_to(socket, ifindex, tcx ? 0 : ETH_P_ALL);
+  return CounterTap{std::move(socket), std::move(tcx), series.series};
 }
 
 bool CounterTap::is_bound() const {

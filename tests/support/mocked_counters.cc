@@ -20,7 +20,7 @@ MockedCounters::MockedCounters(CounterLayout layout)
   series_ = pair_.left.run([this] {
     const tl_device_key key =
         device_key(pair_.left.inode(), static_cast<int>(::if_nametoindex("eth0")));
-    return kernel_.name_device(key, ARPHRD_ETHER, false).series;
+    return kernel_.name_device({key, ARPHRD_ETHER}).series;
   });
   kernel_.set_mock_time(kBaseNs);
   kernel_.enable(true);

@@ -6,6 +6,7 @@
 #include "base/process.hh"
 #include "probe/counter_points.hh"
 #include "probe/counter_session.hh"
+#include "probe/counter_tap.hh"
 #include "support/veth_pair.hh"
 
 namespace tl::counter_variants_test {
@@ -22,7 +23,7 @@ constexpr std::uint64_t kFrameBytes = kHeaderBytes + kPayloadBytes;
 struct Counted {
   CounterValues buckets, totals;
   LinkStatistics device;  // what the device itself counted meanwhile
-  bool is_tapped = false;
+  CountedAt counted_at = CountedAt::trace_events;
 };
 
 Counted counted_of(const CounterPoint& point, const std::vector<CounterValues>& buckets,
@@ -38,7 +39,7 @@ Counted counted_of(const CounterPoint& point, const std::vector<CounterValues>& 
       grown.rx_bytes = after.statistics.rx_bytes - before.rx_bytes;
       grown.tx_bytes = after.statistics.tx_bytes - before.tx_bytes;
     }
-    return {buckets.at(point.series[i]), totals.at(point.series[i]), grown, point.is_tapped[i]};
+    return {buckets.at(point.series[i]), totals.at(point.series[i]), grown, point.counted_at[i]};
   }
   FAIL("no eth0");
   return {};
@@ -63,7 +64,7 @@ void check_side(const Counted& side, bool sends) {
   CHECK(side.device.tx_bytes == all.tx_bytes);
 }
 
-void check_variant(CounterLayout layout) {
+void check_variant(CounterLayout layout, CountedAt where) {
   const VethPair pair;
   layout.ports = {kWantedPort};
   layout.offered = true;
@@ -88,7 +89,8 @@ void check_variant(CounterLayout layout) {
   const std::vector<CounterValues> totals = session.totals();
   const Counted left = counted_of(points[0], buckets, totals);
   const Counted right = counted_of(points[1], buckets, totals);
-  CHECK(left.is_tapped == layout.taps);
+  CHECK(left.counted_at == where);
+  CHECK(right.counted_at == where);
   check_side(left, true);
   check_side(right, false);
   const CounterValues& port = totals.at(layout.device_series + 1);  // as the remote side
@@ -103,21 +105,31 @@ void check_variant(CounterLayout layout) {
 TEST_CASE("T93 the trace event programs count exactly on this kernel") {
   CounterLayout layout;
   layout.taps = false;
-  check_variant(layout);
+  check_variant(layout, CountedAt::trace_events);
 }
 
 TEST_CASE("T93 their raw_tp twins count exactly on this kernel") {
   CounterLayout layout;
   layout.taps = false;
   layout.raw_tp = true;
-  check_variant(layout);
+  check_variant(layout, CountedAt::trace_events);
 }
 
-TEST_CASE("T93 the taps count exactly on this kernel") { check_variant(CounterLayout{}); }
+// Of all places the one that costs least: the traffic-control hooks since 6.6.
+TEST_CASE("T93 what is chosen for a veth device counts exactly on this kernel") {
+  check_variant(CounterLayout{}, tap_abilities().has_tcx ? CountedAt::tcx : CountedAt::tap);
+}
+
+TEST_CASE("T93 the taps count exactly on this kernel") {
+  CounterLayout layout;
+  layout.tcx = false;
+  check_variant(layout, CountedAt::tap);
+}
 
 TEST_CASE("T93 taps with a program each count exactly on this kernel") {
   CounterLayout layout;
+  layout.tcx = false;
   layout.shared_taps = false;
-  check_variant(layout);
+  check_variant(layout, CountedAt::tap);
 }
 }  // namespace tl::counter_variants_test

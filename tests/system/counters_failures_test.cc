@@ -97,6 +97,16 @@ TEST_CASE("T90 without a capability: which one is said, whether root or not") {
   check_refused(after({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}), "CAP_BPF");
 }
 
+TEST_CASE("T90 these three capabilities are enough, without that of the traffic-control hooks") {
+  const VethPair pair;
+  const Ended run =
+      run_to_end(after({"nsenter", "--net=" + path_of(pair.left), "setpriv", "--inh-caps=-all",
+                        "--bounding-set=-all,+bpf,+perfmon,+net_raw"}));
+  INFO(run.text);
+  CHECK(run.status.ok());
+  CHECK(run.text.find("armed") != std::string::npos);
+}
+
 TEST_CASE("T90 root of a user namespace has capabilities that do not count: refused") {
   check_refused(after({"unshare", "--user", "--map-root-user"}), "a user namespace");
 }

@@ -186,7 +186,7 @@ TEST_CASE("T32 the lengths in a capture add up to the counted bytes, super-packe
   CHECK(left.rx_bytes == right.tx_bytes);
 }
 
-TEST_CASE("T49 macvlan: its tap has every packet, the trace events none of those it receives") {
+TEST_CASE("T49 macvlan: by itself every packet, at the trace events none of those it receives") {
   const NetNs peer = quiet_netns(), host = quiet_netns(), inner = quiet_netns();
   ip_in(peer, fmt::format("link add eth0 address 02:00:00:00:00:01 type veth peer name parent "
                           "netns {}",
@@ -209,9 +209,12 @@ TEST_CASE("T49 macvlan: its tap has every packet, the trace events none of those
     REQUIRE(at_peer.take(30) == 30);
   };
   constexpr std::uint64_t kFrame = kHeaderBytes + kPayload;
-  const auto before = statistics(inner, "eth0");
-  {
-    Counting counting{{{"inner", &inner}, {"host", &host}, {"peer", &peer}}};
+  for (const bool tcx : {true, false}) {
+    CAPTURE(tcx);
+    const auto before = statistics(inner, "eth0");
+    CounterLayout layout = Counting::only_points();
+    layout.tcx = tcx;
+    Counting counting{{{"inner", &inner}, {"host", &host}, {"peer", &peer}}, layout};
     talk();
     const Counted counted = counting.finish();
     for (const char* series : {"inner,eth0", "host,parent"}) {
@@ -224,7 +227,7 @@ TEST_CASE("T49 macvlan: its tap has every packet, the trace events none of those
     const auto after = statistics(inner, "eth0");
     CHECK(after.rx_bytes - before.rx_bytes == 40 * kFrame);
     CHECK(after.tx_bytes - before.tx_bytes == 30 * kFrame);
-    CHECK(counted.points[0]["devices"][1]["counted_at"] == "tap");
+    CHECK(counted.points[0]["devices"][1]["counted_at"] == (tcx ? "tcx" : "tap"));
   }
   CounterLayout layout = Counting::only_points();
   layout.taps = false;

@@ -115,7 +115,7 @@ TEST_CASE("devices in one series: one that was idle for a lap takes nothing from
   const NetNs& right = counters.pair().right;
   right.run([&] {
     const tl_device_key key = device_key(right.inode(), static_cast<int>(::if_nametoindex("eth0")));
-    return counters.kernel().name_device(key, ARPHRD_ETHER, false);
+    return counters.kernel().name_device({key, ARPHRD_ETHER});
   });
   const OnCpu one{0};
   const UdpSink sink{counters.pair().left, "198.18.0.1", kNoisePort};
@@ -155,7 +155,7 @@ TEST_CASE("T03 devices that push each other out of their slots, amid steps of th
     for (const std::string& name : quiet_veths(kPairs)) {
       const auto ifindex = static_cast<int>(::if_nametoindex(name.c_str()));
       const tl_device_key key = device_key(netns.inode(), ifindex);
-      made.push_back({ifindex, counters.kernel().name_device(key, ARPHRD_ETHER, false).series});
+      made.push_back({ifindex, counters.kernel().name_device({key, ARPHRD_ETHER}).series});
     }
     return made;
   });
