@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -155,6 +156,12 @@ std::vector<Link> list_links(const UniqueFd& rtnetlink) {
     links.push_back(std::move(link));
   });
   return links;
+}
+
+const Link* find_link(const std::vector<Link>& links, int ifindex) {
+  const auto found = std::find_if(links.begin(), links.end(),
+                                  [&](const Link& link) { return link.ifindex == ifindex; });
+  return found == links.end() ? nullptr : &*found;
 }
 
 bool has_clsact(const UniqueFd& rtnetlink, int ifindex) {

@@ -45,6 +45,9 @@ std::vector<Link> list_links();
 // The same for the namespace in which the socket was opened.
 std::vector<Link> list_links(const UniqueFd& rtnetlink);
 
+// The one with this number; null when there is none.
+const Link* find_link(const std::vector<Link>& links, int ifindex);
+
 // Whether the device has the qdisc `clsact`, the classic place of filters on what it sends
 // (tc-bpf(8)). Newer programs (tcx) are not among them.
 bool has_clsact(const UniqueFd& rtnetlink, int ifindex);

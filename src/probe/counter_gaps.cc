@@ -12,12 +12,6 @@ namespace {
 // More than the queue of any driver holds.
 constexpr std::uint64_t kMostInFlight = 16'384;
 
-const Link* find(const std::vector<Link>& links, int ifindex) {
-  const auto found = std::find_if(links.begin(), links.end(),
-                                  [&](const Link& link) { return link.ifindex == ifindex; });
-  return found == links.end() ? nullptr : &*found;
-}
-
 bool wants(const CounterPoint& point, const std::string& device) {
   return std::any_of(point.devices_before.begin(), point.devices_before.end(),
                      [&](const Link& link) { return link.name == device; });
@@ -100,12 +94,12 @@ std::vector<CounterGap> find_gaps(const std::vector<CounterPoint>& points,
                &closing = readings.before_close[p];
     for (std::size_t i = 0; i < point.series.size(); ++i) {
       const int ifindex = point.devices_before[i].ifindex;
-      finder.watched(point, i, find(before, ifindex), find(opened, ifindex),
-                     find(closing, ifindex));
+      finder.watched(point, i, find_link(before, ifindex), find_link(opened, ifindex),
+                     find_link(closing, ifindex));
     }
     const bool wants_all = point.devices_before.size() >= before.size();
     for (const Link& link : closing)
-      if (find(opened, link.ifindex) == nullptr && (wants_all || wants(point, link.name)))
+      if (find_link(opened, link.ifindex) == nullptr && (wants_all || wants(point, link.name)))
         finder.unwatched(point, link);
   }
   return finder.gaps;

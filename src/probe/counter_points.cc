@@ -34,9 +34,8 @@ const char* text_of(CountedAt place) {
 // The device as it was at the end; one that has gone keeps what was read of it first, so that the
 // difference shows.
 const Link& after_of(const CounterPoint& point, const Link& before) {
-  const auto found = std::find_if(point.devices_after.begin(), point.devices_after.end(),
-                                  [&](const Link& l) { return l.ifindex == before.ifindex; });
-  return found == point.devices_after.end() ? before : *found;
+  const Link* after = find_link(point.devices_after, before.ifindex);
+  return after == nullptr ? before : *after;
 }
 
 }  // namespace
@@ -50,11 +49,14 @@ CounterPoint open_point(std::string service, NetNs netns) {
 
 void name_devices(CounterPoint& point, CounterKernel& kernel, LoopbackPorts loopback) {
   const std::uint64_t inode = point.netns.inode();
+  const std::vector<Link> now = point.read_devices();  // who was shaped meanwhile has a queue
   for (const Link& link : point.devices_before) {
+    const Link* found = find_link(now, link.ifindex);
+    const bool hands_on = found != nullptr && sends_what_tcx_sees(point.rtnetlink, *found);
     const NamedDevice named = point.netns.run([&] {
       const bool counts_ports = link.type != ARPHRD_LOOPBACK || loopback == LoopbackPorts::counted;
-      return kernel.name_device({device_key(inode, link.ifindex), link.type, counts_ports,
-                                 sends_what_tcx_sees(point.rtnetlink, link)});
+      return kernel.name_device(
+          {device_key(inode, link.ifindex), link.type, counts_ports, hands_on});
     });
     point.series.push_back(named.series);
     point.counted_at.push_back(named.counted_at);
