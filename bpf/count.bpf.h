@@ -25,6 +25,7 @@ const volatile __u32 tl_device_series = 64;
 const volatile __u32 tl_ports = 0;         /* number of chosen ports */
 const volatile __u32 tl_cells = 65;        /* of a block: device series + TL_PORT_SIDES * ports + 1 */
 const volatile __u8 tl_count_unknown = 1;  /* else devices that user space did not name are ignored */
+const volatile __u8 tl_skipping = 1;       /* there may be devices that the trace events do not count */
 
 /* What every packet asks, in one cache line, which all programs share; user space writes it while running. Also what is
  * constant: the kernel reads constants from memory, too. */

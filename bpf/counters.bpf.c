@@ -148,20 +148,32 @@ static __always_inline struct tl_counter *counters_at(const struct sight *sight)
 static __always_inline int count(const struct sight sight, __u32 skip)
 {
 	/* At netif_receive_skb the link header is pulled but still in front of data; elsewhere it is counted. */
-	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx;
-	__u64 now, interval_ns = at_event ? tl_control.events_interval_ns : tl_control.taps_interval_ns;
-	struct tl_counter *counters = counters_at(&sight);
+	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx, skips = at_event && tl_skipping;
+	__u64 now, interval_ns, name;
+	struct tl_counter *slot, *counters = counters_at(&sight);
 	if (unlikely(!counters))
 		goto without_counters;
+	if (skips) {
+		name = name_of(device_in(&sight), counters);
+		slot = first_slot(counters, name);
+		if (unlikely(slot->device != name))
+			goto search_first;
+skip:
+		if (slot->flags & (skip | TL_IGNORED))
+			return 0;
+	}
+	interval_ns = tl_control.usual_interval_ns;
 	if (unlikely(interval_ns == 0))
 		goto unusual_mode;
 	/* The clock comes first, except where it may not be needed. */
 	now = bpf_ktime_get_ns();
-at_now:;
-	__u64 name = name_of(device_in(&sight), counters);
-	struct tl_counter *slot = first_slot(counters, name);
-	if (unlikely(slot->device != name))
-		goto search_slot;
+at_now:
+	if (!skips) {
+		name = name_of(device_in(&sight), counters);
+		slot = first_slot(counters, name);
+		if (unlikely(slot->device != name))
+			goto search_slot;
+	}
 in_slot:
 	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
 	if (sight.at == AT_TCX && unlikely(!(slot->flags & TL_TAPPED)))
@@ -189,17 +201,14 @@ unusual_mode:;
 	__u32 mode = tl_control.mode;
 	if (!(mode & TL_COUNTING))
 		return 0;
-	if (at_event && (mode & TL_SKIPPING)) {
-		name = name_of(device_in(&sight), counters);
-		slot = first_slot(counters, name);
-		if (unlikely(slot->device != name))
-			slot = search(device_in(&sight), slot, counters_map_of(sight.hook), ring_of(sight.hook));
-		if (slot->flags & (skip | TL_IGNORED))
-			return 0;
-	}
 	now = now_ns(mode);
 	interval_ns = tl_control.interval_ns;
 	goto at_now;
+search_first:
+	if (!(tl_control.mode & TL_COUNTING))
+		return 0;
+	slot = search(device_in(&sight), slot, counters_map_of(sight.hook), ring_of(sight.hook));
+	goto skip;
 search_slot:
 	slot = search(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)));
 	goto in_slot;

@@ -74,17 +74,14 @@ struct tl_counter_rest {
 
 /* What user space tells the programs. */
 #define TL_COUNTING 1U /* nothing is counted without */
-#define TL_SKIPPING 2U /* there are devices that the trace events do not count */
-#define TL_MOCKING 4U  /* tests: the time is mock_now_ns */
+#define TL_MOCKING 2U  /* tests: the time is mock_now_ns */
 struct tl_control {
 	__u32 mode;
 	__u32 next_series; /* the next free device series; user space sets it behind those it named */
 	__u64 interval_ns;
 	__u64 mock_now_ns;
-	/* interval_ns, or 0 in any mode but the usual one: one question for most packets. At the trace events that is
-	 * TL_COUNTING alone, at taps and tcx TL_SKIPPING, too. */
-	__u64 events_interval_ns, taps_interval_ns;
-	__u64 reserved[3];
+	__u64 usual_interval_ns; /* interval_ns while the mode is TL_COUNTING alone, else 0: one question for most packets */
+	__u64 reserved[4];
 };
 
 /* What a hook's programs say of themselves. */

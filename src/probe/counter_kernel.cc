@@ -127,18 +127,14 @@ struct CounterKernel::Impl {
   void take_globals(Skeleton& s) {
     control = &s.bss->tl_control;
     control->interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
-    control->mode =
-        (layout.mock_clock ? TL_MOCKING : 0U) | (layout.count_unknown ? 0U : TL_SKIPPING);
+    control->mode = layout.mock_clock ? TL_MOCKING : 0U;
     control->next_series = 1;
   }
 
   void set_mode(__u32 bit, bool on) const {
-    control->events_interval_ns = 0;
-    control->taps_interval_ns = 0;
+    control->usual_interval_ns = 0;
     control->mode = on ? control->mode | bit : control->mode & ~bit;
-    if (control->mode == TL_COUNTING) control->events_interval_ns = control->interval_ns;
-    if ((control->mode | TL_SKIPPING) == (TL_COUNTING | TL_SKIPPING))
-      control->taps_interval_ns = control->interval_ns;
+    if (control->mode == TL_COUNTING) control->usual_interval_ns = control->interval_ns;
   }
 
   void size_maps() const {
@@ -279,7 +275,6 @@ NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
       named.counted_at = tap->counted_at();
       impl_->taps.push_back(std::move(*tap));
       value.flags |= TL_TAPPED;
-      impl_->set_mode(TL_SKIPPING, true);
     }
   }
   const bpf_map* table = impl_->map("device_table");
