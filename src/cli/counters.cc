@@ -97,6 +97,7 @@ ExitCode command_counters(const Args& args) {
     throw UsageError{"interval: from 100us to 1s"};
   if (!flags.duration.empty()) stream.duration = parse_duration(flags.duration, "duration");
   require_counter_privileges();
+  allow_many_descriptors();  // a namespace takes two, and each of its devices three
   stream.points = points_of(flags);
   stream.only_points = !stream.points.empty() || !stream.interface.empty();
   if (stream.points.empty()) {

@@ -84,6 +84,7 @@ ExitCode command_export(const Args& args) {
 
   const live::ExporterConfig config = export_configuration(flags);
   StopSignals stop;
+  allow_many_descriptors();  // of whom counts many containers
   const std::unique_ptr<live::LiveCounters> counters = start_counters(config);
   live::Registry registry;
   registry.info({"trafficlab_build_info", "Version of trafficlab.", ""})

@@ -20,6 +20,7 @@
 #include "support/counting.hh"
 #include "support/lab_run.hh"
 #include "support/processes.hh"
+#include "support/star.hh"
 
 namespace tl::counters_failures_test {
 using namespace tl::test;
@@ -144,6 +145,16 @@ TEST_CASE("T90 64 KiB of locked memory are enough where the kernel charges maps 
   const Argv quiet =
       points(pair, {"--format", "csv", "--output", (folder.path() / "rows.csv").native()});
   argv.insert(argv.end(), quiet.begin(), quiet.end());
+  const Ended run = run_to_end(argv);
+  INFO(run.text);
+  CHECK(run.status.ok());
+  CHECK(run.text.find("armed") != std::string::npos);
+}
+
+TEST_CASE("T90 a usual limit of few descriptors is raised as far as it may be") {
+  const Star star{30};
+  Argv argv = after({"prlimit", "--nofile=64:4096"});
+  for (const NetNs& leaf : star.leaves) argv.insert(argv.end(), {"--netns", path_of(leaf)});
   const Ended run = run_to_end(argv);
   INFO(run.text);
   CHECK(run.status.ok());

@@ -6,6 +6,7 @@
 
 #include "support/counters_process.hh"
 #include "support/processes.hh"
+#include "support/star.hh"
 
 namespace tl::counters_memory_test {
 using namespace tl::test;
@@ -15,15 +16,16 @@ namespace {
 
 constexpr std::uint64_t kMegabyte = 1'000'000;
 
-// 128 veth pairs, both ends of each in one namespace: 256 devices beside lo.
+// 128 veth pairs, both ends of each in one namespace: 256 devices beside lo, which are up.
 class ManyDevices {
  public:
   static constexpr int kPairs = 128;
-  ManyDevices() : netns_{NetNs::create()} {
+  ManyDevices() : netns_{quiet_netns()} {
     const TemporaryFolder folder;
     std::string lines;
     for (int i = 0; i < kPairs; ++i)
-      lines += fmt::format("link add a{} type veth peer name b{}\n", i, i);
+      lines += fmt::format(
+          "link add a{0} type veth peer name b{0}\nlink set a{0} up\nlink set b{0} up\n", i);
     write_file_atomic(folder.path() / "batch", lines);
     netns_.run([&] { must_run({"ip", "-batch", folder.path() / "batch"}, 60s); });
   }
@@ -56,8 +58,8 @@ Memory memory_of(pid_t pid) {
           bytes_of(folder + "status", "VmHWM:")};
 }
 
-// Of `trafficlab counters` beside 256 devices, each with a series and a tap, after it has written
-// `rows` rows.
+// Of `trafficlab counters` beside 256 devices, each with a series and programs of its own, after it
+// has written `rows` rows.
 Memory memory_with_256_devices(const std::string& interval, std::size_t rows) {
   const ManyDevices devices;
   Counters counters{{"total", "--interval", interval, "--netns", devices.path()}};
