@@ -71,6 +71,11 @@ std::size_t map_bytes(const bpf_map* map) {
   return std::size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
 }
 
+// The kernel waits for two grace periods to attach to a device's hooks and for two more to let go,
+// some 25 ms each on two CPUs; whoever counts hundreds of devices gets taps for the rest, which
+// wait for one at the end.
+constexpr std::ptrdiff_t kMostAtTcx = 64;
+
 // Without it the kernel refuses programs of that type (bpf_prog_load, kernel/bpf/syscall.c).
 bool may_use_tcx() { return has_capability("CAP_NET_ADMIN") || has_capability("CAP_SYS_ADMIN"); }
 
@@ -217,6 +222,12 @@ struct CounterKernel::Impl {
       bpf_program__set_autoattach(bpf_object__find_program_by_name(object, name), wanted);
   }
 
+  bool may_have_tcx() const {
+    return std::count_if(taps.begin(), taps.end(), [](const CounterTap& tap) {
+             return tap.counted_at() == CountedAt::tcx;
+           }) < kMostAtTcx;
+  }
+
   // What is wanted and not yet attached.
   void attach() const {
     const int error = bpf_object__attach_skeleton(skeleton);
@@ -271,7 +282,9 @@ NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
   }
   NamedDevice named{value.series, CountedAt::trace_events};
   if (impl_->layout.taps) {
-    if (auto tap = CounterTap::open(impl_->object, impl_->layout, device, value)) {
+    ObservedDevice observed = device;
+    observed.sends_what_tcx_sees = device.sends_what_tcx_sees && impl_->may_have_tcx();
+    if (auto tap = CounterTap::open(impl_->object, impl_->layout, observed, value)) {
       named.counted_at = tap->counted_at();
       impl_->taps.push_back(std::move(*tap));
       value.flags |= TL_TAPPED;
