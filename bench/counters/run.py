@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the counters cost, beside an empty program, the least counter, and bpftrace. Needs root; about 13 minutes.
+"""What the counters cost, beside an empty program, the least counter, and bpftrace. Needs root and Linux 6.6; about 23 minutes.
 
 Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--turns 11] [--seconds 1] [--json FILE]
 
