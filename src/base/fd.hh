@@ -38,8 +38,8 @@ UniqueFd open_fd(const std::filesystem::path& path, int flags, mode_t mode = 064
 // A pipe with O_CLOEXEC: {read end, write end}.
 std::pair<UniqueFd, UniqueFd> make_pipe();
 
-// Raises this process's limit of open descriptors, usually 1024, as far as it may be (RLIMIT_NOFILE,
-// getrlimit(2)).
+// Raises this process's limit of open descriptors, usually 1024, as far as it may be
+// (RLIMIT_NOFILE, getrlimit(2)).
 void allow_many_descriptors();
 
 // The whole file as bytes. Throws MachineError when it cannot be opened or read. Works on /proc and

@@ -109,8 +109,8 @@ class CounterKernel {
   [[nodiscard]] std::span<const tl_device> devices() const;
   // What the kernel says of a hook's program; nullopt when it does not say.
   [[nodiscard]] std::optional<ProgramFacts> program_facts(Hook hook) const;
-  // For benchmarks: takes the programs from the trace events and from all devices, or puts them back
-  // at the trace events.
+  // For benchmarks: takes the programs from the trace events and from all devices, or puts them
+  // back at the trace events.
   void attach(bool on);
   // For benchmarks and tests: the program's file descriptor, -1 when it is not loaded.
   [[nodiscard]] int program_fd(Hook hook) const;

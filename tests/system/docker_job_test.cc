@@ -39,6 +39,10 @@ TEST_CASE("docker: a run leaves a bundle whose every part is complete, and an em
   check_checksums(run);
   check_device_statistics(run);
   check_reconciliation(run);
+  // A container's device hands to its driver just what it gets: nothing has to be cloned.
+  for (const auto& point : read_json(run.bundle / "counters/counters.json").at("points"))
+    for (const auto& device : point.at("devices"))
+      CHECK(device.at("counted_at") == (device.at("name") == "eth0" ? "tcx" : "tap"));
   CHECK(added(here, inventory()) == std::vector<std::string>{});
   CHECK(docker.inventory() == there);
 }
