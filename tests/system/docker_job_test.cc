@@ -40,7 +40,8 @@ TEST_CASE("docker: a run leaves a bundle whose every part is complete, and an em
   check_device_statistics(run);
   check_reconciliation(run);
   // A container's device hands to its driver just what it gets: nothing has to be cloned.
-  for (const auto& point : read_json(run.bundle / "counters/counters.json").at("points"))
+  const nlohmann::json counters = read_json(run.bundle / "counters/counters.json");
+  for (const auto& point : counters.at("points"))
     for (const auto& device : point.at("devices"))
       CHECK(device.at("counted_at") == (device.at("name") == "eth0" ? "tcx" : "tap"));
   CHECK(added(here, inventory()) == std::vector<std::string>{});

@@ -58,7 +58,8 @@ TEST_CASE("a run over a rate-limited link receives what the link lets through, a
     for (const char* service : {"iperf-client", "iperf-server"})
       CHECK(agents.at("environment").at(service).at("devices").at("eth0").at("qdisc") == "tbf");
     // Behind the queue, when the link takes it.
-    for (const auto& point : read_json(run.bundle / "counters/counters.json").at("points"))
+    const nlohmann::json counters = read_json(run.bundle / "counters/counters.json");
+    for (const auto& point : counters.at("points"))
       for (const auto& device : point.at("devices")) CHECK(device.at("counted_at") == "tap");
   }
 }
