@@ -9,11 +9,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include "counters.h"
+#include "kernel_types.h"
 #include "parse.bpf.h"
-
-/* What is unlikely goes behind the rest: so more of what every packet runs through lies in few cache lines. */
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define ETH_HLEN 14U
 #define VLAN_HLEN 4U
@@ -25,10 +22,8 @@ const volatile __u32 tl_device_series = 64;
 const volatile __u32 tl_ports = 0;         /* number of chosen ports */
 const volatile __u32 tl_cells = 65;        /* of a block: device series + TL_PORT_SIDES * ports + 1 */
 const volatile __u8 tl_count_unknown = 1;  /* else devices that user space did not name are ignored */
-const volatile __u8 tl_skipping = 1;       /* there may be devices that the trace events do not count */
 
-/* What every packet asks, in one cache line, which all programs share; user space writes it while running. Also what is
- * constant: the kernel reads constants from memory, too. */
+/* User space writes it while running. Also what is constant: the kernel reads constants from memory, too. */
 struct tl_control tl_control;
 
 /* Sizes are set by user space before loading; without BTF types, which would fix the value's size. */

@@ -107,7 +107,6 @@ struct sight {
 	enum hook hook;
 	const unsigned long long *arguments; /* of the trace event; else null, and */
 	struct __sk_buff *packet;            /* the packet as the program's type has it */
-	struct sk_buff *skb;                 /* the same as the kernel has it */
 };
 
 static __always_inline enum hook hook_of(const struct sight *sight)
@@ -120,10 +119,10 @@ static __always_inline void *counters_map_of(enum hook hook)
 	return hook == HOOK_rx ? (void *)&rx_counters : hook == HOOK_tx ? (void *)&tx_counters : (void *)&offered_counters;
 }
 
-/* Arguments are read where they are needed, which keeps registers free. */
+/* As the kernel has it. Read where it is needed, which keeps registers free. */
 static __always_inline struct sk_buff *packet_in(const struct sight *sight)
 {
-	return sight->at == AT_EVENT ? (struct sk_buff *)sight->arguments[0] : sight->skb;
+	return sight->at == AT_EVENT ? (struct sk_buff *)sight->arguments[0] : bpf_cast_to_kern_ctx(sight->packet);
 }
 
 static __always_inline struct net_device *device_in(const struct sight *sight)
@@ -142,86 +141,88 @@ static __always_inline struct tl_counter *counters_at(const struct sight *sight)
 				 counters_of_cpu(&offered_counters);
 }
 
-/* `skip`: flags of device series that another program counts at this place. What most packets do not need stands behind
- * the rest: a packet waits for its code, too, which the stack's own has pushed out of the caches. For BPF the compiler
- * does not rearrange branches by itself. */
-static __always_inline int count(const struct sight sight, __u32 skip)
+/* Whether the packets of a slot's device count at this place. Of an event program it is only asked where `skips`, see there. */
+static __always_inline int counts_here(const struct sight *sight, const struct tl_counter *slot)
+{
+	if (sight->at != AT_EVENT)
+		return (slot->device & TL_BY_ITSELF) != 0;
+	return !(slot->flags & TL_IGNORED) && (sight->hook == HOOK_offered || !(slot->device & TL_BY_ITSELF));
+}
+
+/* `skips`: a constant, whether there may be devices that do not count here, by themselves or not at all. What
+ * most packets do not need stands behind the rest: a packet waits for its code, too, which the stack's own has pushed out of
+ * the caches. For BPF the compiler does not rearrange branches by itself. */
+static __always_inline int count(const struct sight sight, int skips)
 {
 	/* At netif_receive_skb the link header is pulled but still in front of data; elsewhere it is counted. */
-	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx, skips = at_event && tl_skipping;
-	__u64 now, interval_ns, name;
-	struct tl_counter *slot, *counters = counters_at(&sight);
+	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx;
+	/* Not where it may not be needed. Elsewhere the look-up hides in front of it (docs/counters-cost.md). */
+	int clock_first = at_event && sight.hook == HOOK_tx && !skips;
+	__u64 now, name;
+	struct tl_counter *slot, *counters;
+	if (clock_first)
+		now = bpf_ktime_get_ns();
+	counters = counters_at(&sight);
 	if (unlikely(!counters))
 		goto without_counters;
 	if (skips) {
 		name = name_of(device_in(&sight), counters);
 		slot = first_slot(counters, name);
-		if (unlikely(slot->device != name))
+		if (unlikely(!is_same_device(slot->device, name)))
 			goto search_first;
 skip:
-		if (slot->flags & (skip | TL_IGNORED))
+		if (!counts_here(&sight, slot))
 			return 0;
 	}
-	interval_ns = tl_control.usual_interval_ns;
-	if (unlikely(interval_ns == 0))
-		goto unusual_mode;
-	/* The clock comes first, except where it may not be needed. */
-	now = bpf_ktime_get_ns();
-at_now:
+	if (!clock_first)
+		now = bpf_ktime_get_ns();
 	if (!skips) {
-		name = name_of(device_in(&sight), counters);
+		name = name_of(device_in(&sight), counters) | (at_event ? 0 : TL_BY_ITSELF);
 		slot = first_slot(counters, name);
 		if (unlikely(slot->device != name))
 			goto search_slot;
 	}
 in_slot:
-	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
-	if (sight.at == AT_TCX && unlikely(!(slot->flags & TL_TAPPED)))
-		return 0;
 	/* Also when now < start: the difference wraps. */
-	if (unlikely(now - slot->start_ns >= interval_ns))
+	if (unlikely(now - slot->start_ns >= slot->interval_ns))
 		goto late;
 in_bucket:;
 	struct sk_buff *skb = packet_in(&sight);
 	__u32 pulled = is_pulled ? slot->link_header : 0;
-	if (is_pulled && unlikely(pulled == 0))
-		pulled = data_offset(skb) - GET(skb, mac_header);
 	__u64 bytes = GET(skb, len) + pulled;
 	add_bytes(slot, bytes);
 	/* What a program's type shows of its packet needs no guard. */
-	__u64 gso_size = at_event ? gso_size_of(skb) : sight.packet->gso_size, tag = has_tag_beside(skb), extra = 0;
-	__u64 flags = slot->flags ^ (at_event ? 0 : TL_TAPPED);
-	if (unlikely(flags | gso_size | tag)) /* in one question */
+	__u64 gso_size = at_event ? gso_size_of(skb) : sight.packet->gso_size, extra = 0;
+	__u64 tag = at_event ? has_tag_beside(skb) : GET(skb, vlan_all);
+	barrier_var(tag);
+	if (unlikely(slot->flags | gso_size | tag)) /* in one question */
 		goto more;
 	return 0;
 
 without_counters:
-	return lose(device_in(&sight), hook_of(&sight), skip);
-unusual_mode:;
-	__u32 mode = tl_control.mode;
-	if (!(mode & TL_COUNTING))
-		return 0;
-	now = now_ns(mode);
-	interval_ns = tl_control.interval_ns;
-	goto at_now;
+	return lose(device_in(&sight), hook_of(&sight), at_event && sight.hook != HOOK_offered ? TL_TAPPED : 0);
 search_first:
-	if (!(tl_control.mode & TL_COUNTING))
-		return 0;
 	slot = search(device_in(&sight), slot, counters_map_of(sight.hook), ring_of(sight.hook));
+	if (!slot)
+		return 0;
 	goto skip;
 search_slot:
 	slot = search(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)));
+	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
+	if (!slot || (!at_event && !counts_here(&sight, slot)))
+		return 0;
 	goto in_slot;
 late:
-	if (sight.at == AT_TAP) { /* whose device stays: taps are bound before anything is counted, and end with their device */
-		begin_bucket(ring_of(hook_of(&sight)), slot, now);
-		goto in_bucket;
-	}
 	slot = next_bucket(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)), now);
-	if (sight.at == AT_TCX && !(slot->flags & TL_TAPPED))
+	if (!slot || ((skips || !at_event) && !counts_here(&sight, slot)))
 		return 0;
 	goto in_bucket;
 more:
+	if (is_pulled && unlikely(pulled == 0)) {
+		pulled = data_offset(skb) - GET(skb, mac_header);
+		bytes += pulled;
+		slot->now.bytes += pulled;
+	}
 	if (unlikely(tag)) {
 		bytes += VLAN_HLEN;
 		slot->now.bytes += VLAN_HLEN;
@@ -238,26 +239,38 @@ more:
 		__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
 		if (at_event)
 			add_ports_of(skb, counters_map_of(sight.hook), slot->start_ns, packed, extra);
-		else
+		else if ((counters = counters_at(&sight))) /* again: keeping it would take a register from the rest */
 			add_ports_of_tapped(sight.packet, counters, slot->start_ns, packed, extra);
 	}
 	return 0;
 }
 
 #define EVENT(name) ((struct sight){.at = AT_EVENT, .hook = HOOK_##name, .arguments = arguments})
-#define PACKET(where, direction) \
-	((struct sight){.at = where, .hook = direction, .packet = packet, .skb = bpf_cast_to_kern_ctx(packet)})
+#define PACKET(where, direction) ((struct sight){.at = where, .hook = direction, .packet = packet})
 
 HOOK("netif_receive_skb")
 int tl_rx(const unsigned long long *arguments)
 {
-	return count(EVENT(rx), TL_TAPPED);
+	return count(EVENT(rx), 0);
 }
 
 HOOK("net_dev_start_xmit")
 int tl_tx(const unsigned long long *arguments)
 {
-	return count(EVENT(tx), TL_TAPPED);
+	return count(EVENT(tx), 0);
+}
+
+/* Instead of these two, where devices may be observed by themselves, or ignored. */
+HOOK("netif_receive_skb")
+int tl_rx_skipping(const unsigned long long *arguments)
+{
+	return count(EVENT(rx), 1);
+}
+
+HOOK("net_dev_start_xmit")
+int tl_tx_skipping(const unsigned long long *arguments)
+{
+	return count(EVENT(tx), 1);
 }
 
 #ifndef TL_RAW_TP
@@ -292,7 +305,7 @@ int tl_tcx_tx(struct __sk_buff *packet)
 HOOK("net_dev_queue")
 int tl_offered(const unsigned long long *arguments)
 {
-	return count(EVENT(offered), 0);
+	return count(EVENT(offered), 1);
 }
 
 /* The driver did not take the packet. It may be freed already: only the arguments may be read. */

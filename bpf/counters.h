@@ -51,9 +51,9 @@ struct tl_counter {
 	__u32 version;      /* odd while a bucket is being closed, or a slot gets another device */
 	__u64 device;       /* of a slot: whose it is, see name_of(), or 0; other CPUs may make it 0, see forget() */
 	__u16 series;
-	__u8 flags;         /* see tl_device_series */
+	__u8 flags;         /* see tl_device_series; not TL_TAPPED, which `device` says */
 	__u8 link_header;   /* bytes in front of the network header of the device's frames, as its type says */
-	__u32 reserved;
+	__u32 interval_ns;  /* of a slot: tl_control.usual_interval_ns when it was last asked, or 0: ask it */
 };
 
 /* The rest of a counter, which only a bucket's end and a new device need: apart, so that the counters of many devices lie
@@ -67,12 +67,16 @@ struct tl_counter_rest {
 	struct tl_device_key key; /* of a slot's device */
 };
 
+/* Of a slot's device: taps or tcx programs count it. */
+#define TL_BY_ITSELF 1ULL
+
 /* A device lies in the slot that its address says, or in one of those behind it. */
 #define TL_DEVICE_PLACES 512U
 #define TL_DEVICE_WAYS 8U
 #define TL_DEVICE_SLOTS (TL_DEVICE_PLACES + TL_DEVICE_WAYS - 1)
 
-/* What user space tells the programs. */
+/* What user space tells the programs. Slots hold what most packets need of it: who closes the gate has to wait for a grace
+ * period, and then to set interval_ns of all slots to 0. */
 #define TL_COUNTING 1U /* nothing is counted without */
 #define TL_MOCKING 2U  /* tests: the time is mock_now_ns */
 struct tl_control {
@@ -80,7 +84,7 @@ struct tl_control {
 	__u32 next_series; /* the next free device series; user space sets it behind those it named */
 	__u64 interval_ns;
 	__u64 mock_now_ns;
-	__u64 usual_interval_ns; /* interval_ns while the mode is TL_COUNTING alone, else 0: one question for most packets */
+	__u64 usual_interval_ns; /* interval_ns while the mode is TL_COUNTING alone, else 0; see tl_counter */
 	__u64 reserved[4];
 };
 
@@ -101,6 +105,7 @@ struct tl_device {
 #define TL_COUNTS_PORTS 1U /* in port series, too */
 #define TL_TAPPED 2U       /* at the device itself, by its tap or tcx programs, not at the trace events */
 #define TL_IGNORED 4U      /* nowhere: only devices that user space named are wanted */
+#define TL_OTHER_LINK 8U   /* of a slot: its device's type does not say how long the link header is */
 struct tl_device_series {
 	__u32 series;
 	__u32 flags;

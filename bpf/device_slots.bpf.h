@@ -97,8 +97,9 @@ static __always_inline void empty(struct tl_counter *slot, struct tl_counter *co
 	slot->start_ns = 0;
 }
 
-/* What slots know a device by: its address, so that no packet has to look at the device, which would have to be guarded.
- * forget() keeps an address that is given to another device from being taken for the one before. */
+/* What slots know a device by: its address, so that no packet has to look at the device, which would have to be guarded;
+ * with TL_BY_ITSELF where taps or tcx programs count it. forget() keeps an address that is given to another device from
+ * being taken for the one before. */
 static __always_inline __u64 name_of(const struct net_device *device, const struct tl_counter *counters)
 {
 #ifdef TL_RAW_TP
@@ -108,6 +109,12 @@ static __always_inline __u64 name_of(const struct net_device *device, const stru
 	barrier_var(name);
 	return name;
 #endif
+}
+
+/* Whether a slot is the device's, wherever that is counted. */
+static __always_inline int is_same_device(__u64 slot_device, __u64 name)
+{
+	return (slot_device | TL_BY_ITSELF) == (name | TL_BY_ITSELF);
 }
 
 /* The first slot that may be a device's. Devices mostly begin at multiples of 4096 bytes, the kernel's size class for them. */
@@ -136,40 +143,52 @@ static __noinline struct tl_counter *learn(struct net_device *device, struct tl_
 	/* The device may have had a slot in this very bucket, or in the next, from which time stepped back. */
 	rest_of(slot)->closed = (__u32)epoch_of(now_ns(tl_control.mode)) + 1;
 	slot->series = (__u16)series.series;
-	slot->flags = (__u8)series.flags;
 	slot->link_header = (__u8)header_of_type(GET(device, type));
-	slot->device = name_of(device, counters);
+	slot->flags = (__u8)((series.flags & ~TL_TAPPED) | (slot->link_header ? 0 : TL_OTHER_LINK));
+	slot->interval_ns = (__u32)tl_control.usual_interval_ns;
+	slot->device = name_of(device, counters) | (series.flags & TL_TAPPED ? TL_BY_ITSELF : 0);
 	rest_of(slot)->key = key_of(device);
 	next_version(slot);
 	(void)__sync_lock_test_and_set(moves, *moves + 1);
 	return slot;
 }
 
-/* The slot of a device on this CPU, which must have counters. Apart: most packets find theirs in the first. */
+/* The slot of a device on this CPU; null where nothing is counted. Apart: most packets find theirs in the first. */
 static __noinline struct tl_counter *search(struct net_device *device, struct tl_counter *first, void *counters_map, void *ring)
 {
 	struct tl_counter *counters = counters_of_cpu(counters_map);
-	if (!counters)
-		return first;
+	if (!counters || !(tl_control.mode & TL_COUNTING))
+		return 0;
 	__u64 name = name_of(device, counters);
 	for (__u32 way = 0; way < TL_DEVICE_WAYS; ++way)
-		if (first[way].device == name)
+		if (is_same_device(first[way].device, name))
 			return first + way;
 	return learn(device, first, counters_map, ring);
 }
 
-/* A slot's next bucket. Once a bucket the device is looked at, too: should forget() have been missed, as trace events are on
- * some machines (docs/limits.md), then the slot is another's by now. */
+/* A packet that is not known to belong into its slot's bucket: makes the slot go on in the one it belongs into, or says by null
+ * that it does not count. Once a bucket the device is looked at, too: should forget() have been missed, as trace events are
+ * on some machines (docs/limits.md), then the slot is another's by now. */
 static __noinline struct tl_counter *next_bucket(struct net_device *device, struct tl_counter *slot, void *counters_map,
-						 void *ring, __u64 now_ns)
+						 void *ring, __u64 now)
 {
+	__u32 mode = tl_control.mode;
+	if (!(mode & TL_COUNTING))
+		return 0;
+	if (unlikely(mode & TL_MOCKING))
+		now = tl_control.mock_now_ns;
+	slot->interval_ns = (__u32)tl_control.usual_interval_ns;
+	if (now - slot->start_ns < tl_control.interval_ns)
+		return slot;
 	struct tl_device_key key = key_of(device);
 	struct tl_counter *counters = counters_of_cpu(counters_map);
 	if (unlikely(!is_same(&rest_of(slot)->key, &key)) && counters) {
 		slot->device = 0;
 		slot = search(device, first_slot(counters, name_of(device, counters)), counters_map, ring);
+		if (!slot)
+			return 0;
 	}
-	begin_bucket(ring, slot, now_ns);
+	begin_bucket(ring, slot, now);
 	return slot;
 }
 
@@ -182,9 +201,11 @@ static __always_inline int forget(void *map, __u32 cpu, const struct net_device 
 		return 0;
 	__u64 name = name_of(device, counters);
 	struct tl_counter *first = first_slot(counters, name);
-	for (__u32 way = 0; way < TL_DEVICE_WAYS; ++way)
-		if (first[way].device == name)
-			__sync_val_compare_and_swap(&first[way].device, name, 0);
+	for (__u32 way = 0; way < TL_DEVICE_WAYS; ++way) {
+		__u64 found = first[way].device;
+		if (is_same_device(found, name))
+			__sync_val_compare_and_swap(&first[way].device, found, 0);
+	}
 	return 1;
 }
 

@@ -6,6 +6,10 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+/* What is unlikely goes behind the rest: so more of what every packet runs through lies in few cache lines. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {

@@ -31,7 +31,7 @@ static __always_inline int reads_directly(void)
 /* A word of kernel memory, 0 where there is none. */
 static __always_inline __u32 word_at(const void *memory)
 {
-	if (reads_directly()) {
+	if (likely(reads_directly())) {
 		const struct in6_addr *words = bpf_rdonly_cast(memory, bpf_core_type_id_kernel(struct in6_addr));
 		return words->words[0];
 	}
@@ -52,7 +52,7 @@ static __always_inline __u8 byte_at(const __u8 *memory)
 static __always_inline __u64 has_tag_beside(struct sk_buff *skb)
 {
 	__u64 tag;
-	if (bpf_core_field_exists(skb->vlan_all)) {
+	if (likely(bpf_core_field_exists(skb->vlan_all))) {
 		tag = GET(skb, vlan_all);
 	} else {
 		struct sk_buff___before_6_2 *older = (void *)skb;
@@ -77,7 +77,7 @@ static __always_inline __u64 gso_size_of(struct sk_buff *skb)
 {
 	const void *shared = GET(skb, head) + GET(skb, end);
 	__u64 gso_size;
-	if (reads_directly()) {
+	if (likely(reads_directly())) {
 		const struct skb_shared_info *info =
 			bpf_rdonly_cast(shared, bpf_core_type_id_kernel(struct skb_shared_info));
 		gso_size = info->gso_size;
@@ -121,23 +121,22 @@ static __always_inline __u64 transport_offset(struct sk_buff *skb, __u32 network
 static __always_inline __u64 segmentation_of(struct sk_buff *skb, __u32 segments, __u32 bytes, __u32 link_offset,
 					     __u32 link_header, int is_tapped_tx)
 {
-	const struct skb_shared_info *shared = shared_of(skb);
-	__u8 *head = GET(skb, head);
-	__u32 type = SHARED(shared, gso_type);
-	__u32 tag = has_tag_beside(skb) ? VLAN_HLEN : 0;
-	__u64 transport = transport_offset(skb, link_offset + link_header, is_tapped_tx);
-	__u32 headers = (__u32)transport - link_offset;
+	const struct skb_shared_info *info = shared_of(skb);
+	__u32 type = SHARED(info, gso_type);
+	__u32 headers = (__u32)transport_offset(skb, link_offset + link_header, is_tapped_tx) - link_offset;
 	/* Longer packets of IPv6 have an option that no segment carries. */
-	if (headers <= 0xff && bytes <= 0xffff && segments != 0) {
-		headers += tag;
+	if (headers <= 0xff && bytes <= 0xffff && segments != 0 && !has_tag_beside(skb)) {
 		if (type == SKB_GSO_TCPV4 || type == SKB_GSO_TCPV6) { /* data offset, RFC 9293 */
-			headers += (__u32)(byte_at(head + transport + 12) >> 4) * 4;
+			headers += (__u32)(byte_at(GET(skb, head) + link_offset + headers + 12) >> 4) * 4;
 			return (__u64)(segments - 1U) << 32 | (segments - 1U) * headers;
 		}
 		if (type == SKB_GSO_UDP_L4)
 			return (__u64)(segments - 1U) << 32 | (segments - 1U) * (headers + 8);
 	}
-	return segmentation(head + link_offset + link_header, SHARED(shared, gso_size), segments, link_header + tag, bytes);
+	barrier(); /* what was read above is read again: with 64 bytes of stack a program gets one of its own */
+	const struct skb_shared_info *shared = shared_of(skb);
+	return segmentation(GET(skb, head) + link_offset + link_header, SHARED(shared, gso_size), segments,
+			    link_header + (has_tag_beside(skb) ? VLAN_HLEN : 0), bytes);
 }
 
 #endif

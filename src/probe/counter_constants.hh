@@ -14,7 +14,6 @@ void set_counter_constants(Rodata& rodata, const CounterLayout& layout) {
   rodata.tl_ports = static_cast<std::uint32_t>(layout.ports.size());
   rodata.tl_cells = layout.cells();
   rodata.tl_count_unknown = layout.count_unknown;
-  rodata.tl_skipping = layout.taps || !layout.count_unknown;
 }
 
 }  // namespace tl

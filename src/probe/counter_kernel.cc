@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <variant>
@@ -33,8 +34,7 @@ constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
 constexpr std::uint32_t kMaxCells = 65'536;           // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
 
-// Trace event programs: of each packet, and of devices that open.
-constexpr std::initializer_list<const char*> kPacketEvents{"tl_rx", "tl_tx"};
+// The trace event program of devices that open.
 constexpr const char* kOpenings = "tl_opened";
 
 // A map's memory in this process.
@@ -114,10 +114,17 @@ struct CounterKernel::Impl {
     if (found == nullptr) throw MachineError{"load counters: no map " + name};
     return found;
   }
-  bpf_program* program(Hook hook) const {
-    return bpf_object__find_program_by_name(
-        object, fmt::format("tl_{}", kHookNames.at(static_cast<std::size_t>(hook))).c_str());
+  bpf_program* program(const std::string& name) const {
+    return bpf_object__find_program_by_name(object, name.c_str());
   }
+  // Of each packet there are two, of which one is loaded: where every device counts at the trace
+  // events, none needs to be asked for.
+  [[nodiscard]] bool skips() const { return layout.taps || !layout.count_unknown; }
+  bpf_program* program(Hook hook) const {
+    const char* which = is_of_packets(hook) && skips() ? "_skipping" : "";
+    return program(fmt::format("tl_{}{}", kHookNames.at(static_cast<std::size_t>(hook)), which));
+  }
+  static bool is_of_packets(Hook hook) { return hook == Hook::rx || hook == Hook::tx; }
   bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
   static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only sums
 
@@ -136,10 +143,25 @@ struct CounterKernel::Impl {
     control->next_series = 1;
   }
 
-  void set_mode(__u32 bit, bool on) const {
+  void set_counting(bool on) const {
     control->usual_interval_ns = 0;
-    control->mode = on ? control->mode | bit : control->mode & ~bit;
-    if (control->mode == TL_COUNTING) control->usual_interval_ns = control->interval_ns;
+    control->mode = on ? control->mode | TL_COUNTING : control->mode & ~TL_COUNTING;
+    const bool is_usual = control->mode == TL_COUNTING && control->interval_ns <= UINT32_MAX;
+    if (is_usual) control->usual_interval_ns = control->interval_ns;
+    if (!on) stop_slots();
+  }
+
+  // Slots that are in use do not look at the mode. After a grace period no program puts the
+  // interval into one that it had read before.
+  void stop_slots() const {
+    wait_for_grace_period();
+    const std::size_t count = HookMemory::count(layout.cells());
+    for (const HookMappings& hook : hooks) {
+      const auto counters = hook.counters.as<tl_counter>();
+      for (std::size_t cpu = 0; cpu * 2 * count < counters.size(); ++cpu)
+        for (tl_counter& slot : counters.subspan(cpu * 2 * count, TL_DEVICE_SLOTS))
+          if (std::atomic_ref interval{slot.interval_ns}; interval.load() != 0) interval.store(0);
+    }
   }
 
   void size_maps() const {
@@ -160,15 +182,16 @@ struct CounterKernel::Impl {
       bpf_program__set_autoload(program(static_cast<Hook>(i)), used);
     }
     size(map("devices"), layout.device_series, sizeof(tl_device));
-    if (!layout.sees_openings)
-      bpf_program__set_autoload(bpf_object__find_program_by_name(object, kOpenings), false);
+    for (const char* name : {"tl_rx", "tl_tx"})
+      bpf_program__set_autoload(program(name + std::string{skips() ? "" : "_skipping"}), false);
+    if (!layout.sees_openings) bpf_program__set_autoload(program(kOpenings), false);
     if (layout.raw_tp) return;  // whose object has the programs of the trace events alone
     const TapAbilities can = tap_abilities();
     const bool loads_tap = layout.taps && layout.shared_taps && can.shares_taps;
     const bool loads_tcx = layout.taps && layout.tcx && can.has_tcx && may_use_tcx();
-    bpf_program__set_autoload(bpf_object__find_program_by_name(object, "tl_tap"), loads_tap);
+    bpf_program__set_autoload(program("tl_tap"), loads_tap);
     for (const char* name : {"tl_tcx_rx", "tl_tcx_tx"})
-      bpf_program__set_autoload(bpf_object__find_program_by_name(object, name), loads_tcx);
+      bpf_program__set_autoload(program(name), loads_tcx);
   }
 
   void load() const {
@@ -217,10 +240,10 @@ struct CounterKernel::Impl {
 
   // Where only devices count that are counted by themselves, the trace events of packets are left
   // alone.
-  void want(std::initializer_list<const char*> programs, bool wanted) const {
-    for (const char* name : programs)
-      bpf_program__set_autoattach(bpf_object__find_program_by_name(object, name), wanted);
+  void want_packets(bool wanted) const {
+    for (const Hook hook : {Hook::rx, Hook::tx}) bpf_program__set_autoattach(program(hook), wanted);
   }
+  void want_openings(bool wanted) const { bpf_program__set_autoattach(program(kOpenings), wanted); }
 
   bool may_have_tcx() const {
     return std::count_if(taps.begin(), taps.end(), [](const CounterTap& tap) {
@@ -265,8 +288,8 @@ CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_uniq
     impl.take_globals(*std::get<1>(impl.owner));
   impl.map_memory();
   impl.number_counters();
-  impl.want(kPacketEvents, layout.count_unknown);
-  impl.want({kOpenings}, layout.count_unknown);
+  impl.want_packets(layout.count_unknown);
+  impl.want_openings(layout.count_unknown);
   impl.attach();
 }
 
@@ -293,10 +316,10 @@ NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
   const bpf_map* table = impl_->map("device_table");
   if (bpf_map_update_elem(bpf_map__fd(table), &device.key, &value, BPF_ANY) != 0)
     throw_errno("name device in", "counter programs");
-  if (named.counted_at == CountedAt::trace_events) impl_->want(kPacketEvents, true);
+  if (named.counted_at == CountedAt::trace_events) impl_->want_packets(true);
   // A tap ends where its device moves to another namespace; the others have to see that.
   if (named.counted_at != CountedAt::tap) {
-    impl_->want({kOpenings}, true);
+    impl_->want_openings(true);
     impl_->attach();
   }
   return named;
@@ -315,7 +338,7 @@ void CounterKernel::attach(bool on) {
   impl_->taps.clear();
 }
 
-void CounterKernel::enable(bool on) { impl_->set_mode(TL_COUNTING, on); }
+void CounterKernel::enable(bool on) { impl_->set_counting(on); }
 
 void CounterKernel::clear() {
   for (Impl::HookMappings& hook : impl_->hooks)

@@ -96,7 +96,8 @@ class CounterKernel {
   // Series whose taps lost their device. A device of the same name or number that came later is not
   // counted.
   [[nodiscard]] std::vector<std::uint32_t> lost_taps() const;
-  // Opens or closes the gate of all hooks.
+  // Opens or closes the gate of all hooks. What comes after it is closed is not counted, but for
+  // packets that are being counted right then, for which wait_for_grace_period() waits.
   void enable(bool on);
   // Zeroes everything counted. Only while disabled and after a grace period.
   void clear();

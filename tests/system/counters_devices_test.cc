@@ -1,13 +1,21 @@
 // Devices upon devices, devices of the host, and devices that come and go while they are counted.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/errors.hh"
+#include "base/fd.hh"
+#include "support/capture_maker.hh"
 #include "support/counters_process.hh"
 #include "support/counting.hh"
 #include "support/datagrams.hh"
@@ -38,6 +46,25 @@ void move_address(const VethPair& pair, const std::string& device) {
   ip_in(pair.left, fmt::format("link set {} up", device));
   ip_in(pair.left,
         fmt::format("neigh replace {} lladdr {} dev {} nud permanent", kRight, kRightMac, device));
+}
+
+// A device whose other end is the file: each write is a packet that arrives. `kind`: IFF_TUN or
+// IFF_TAP; `type`: ARPHRD_….
+UniqueFd open_tun(const NetNs& netns, const std::string& name, short kind, unsigned long type) {
+  return netns.run([&] {
+    UniqueFd file = open_fd("/dev/net/tun", O_RDWR);
+    ifreq request{};
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    request.ifr_flags = static_cast<short>(kind | IFF_NO_PI);
+    if (::ioctl(file.get(), TUNSETIFF, &request) != 0 || ::ioctl(file.get(), TUNSETLINK, type) != 0)
+      throw_errno("make", name);
+    return file;
+  });
+}
+
+void write_packets(const UniqueFd& tun, const Bytes& packet, int count) {
+  for (int i = 0; i < count; ++i)
+    write_all(tun.get(), {reinterpret_cast<const char*>(packet.data()), packet.size()}, "tun0");
 }
 
 // 60 datagrams to the right and 40 to the left, and what eth0 and `device` made of them.
@@ -255,6 +282,48 @@ TEST_CASE("T66 a device that moves away and comes back is counted where it was")
   CHECK(sums.series.at(last_part(pair.left)) == frames(0, 150));
   CHECK(sums.series.at(last_part(pair.right)) == frames(150, 0));
   CHECK(says(counters, last_part(pair.left) + " eth0: was in another namespace meanwhile"));
+}
+
+TEST_CASE("a TUN device, whose packets have no link header: the bytes of its statistics") {
+  for (const bool taps : {false, true}) {
+    CAPTURE(taps);
+    const VethPair pair;  // only the left namespace is used
+    set_sysctl(pair.left, "ipv6/conf/default/disable_ipv6", "1");
+    const UniqueFd tun = open_tun(pair.left, "tun0", IFF_TUN, ARPHRD_NONE);
+    ip_in(pair.left, "address add 198.18.1.1/30 dev tun0");
+    ip_in(pair.left, "link set tun0 up");
+    const UdpSink sink{pair.left, "198.18.1.1", kPort};
+    CounterLayout layout = Counting::only_points();
+    layout.taps = taps;
+    Counting counting{{{"a", &pair.left}}, layout};
+    const Bytes packet = ipv4("198.18.1.2", "198.18.1.1", 17, udp(1000, kPort, kPayload));
+    write_packets(tun, packet, 40);
+    UdpSource{pair.left}.send("198.18.1.2", kPort, kPayload, 60);
+    std::array<char, 2048> sent{};  // counted by the device once it is read
+    for (int i = 0; i < 60; ++i)
+      REQUIRE(::read(tun.get(), sent.data(), sent.size()) == static_cast<ssize_t>(packet.size()));
+    const CounterValues expected = frames(40, 60, kFrame - 14);
+    const Counted counted = counting.finish();
+    CHECK(counted.devices.at("a,tun0") == expected);
+    check_statistics(pair.left, "tun0", expected);
+  }
+}
+
+TEST_CASE("a device whose type says nothing of its link header: what was pulled counts") {
+  for (const bool taps : {false, true}) {
+    CAPTURE(taps);
+    const VethPair pair;
+    set_sysctl(pair.left, "ipv6/conf/default/disable_ipv6", "1");
+    const UniqueFd tun = open_tun(pair.left, "tun0", IFF_TAP, ARPHRD_IEEE1394);
+    ip_in(pair.left, "link set tun0 up");
+    CounterLayout layout = Counting::only_points();
+    layout.taps = taps;
+    Counting counting{{{"a", &pair.left}}, layout};
+    const Bytes packet = ipv4("198.18.1.2", "198.18.1.1", 17, udp(1000, kPort, kPayload));
+    write_packets(tun, ethernet(packet, 0x0800), 40);
+    CHECK(counting.finish().devices.at("a,tun0") == frames(40, 0));
+    check_statistics(pair.left, "tun0", frames(40, 0));
+  }
 }
 
 TEST_CASE("T66 one with a tap, which ends there: what it sent since is reported missing") {

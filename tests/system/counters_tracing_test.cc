@@ -4,9 +4,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <thread>
+#include <vector>
 
+#include "base/errors.hh"
 #include "support/busy_cpus.hh"
 #include "support/counting.hh"
 #include "support/other_tracing.hh"
@@ -35,6 +38,26 @@ void receive_on_cpu_1(const VethPair& pair) {
 std::uint64_t cost_ns(const ProgramFacts& before, const ProgramFacts& after) {
   if (after.runs == before.runs) return std::numeric_limits<std::uint64_t>::max();
   return (after.run_time_ns - before.run_time_ns) / (after.runs - before.runs);
+}
+
+CountedAt place_of(const CounterLayout& layout) {
+  if (!layout.taps) return CountedAt::trace_events;
+  return layout.tcx ? CountedAt::tcx : CountedAt::tap;
+}
+
+// What the kernel made of a program's main function, behind which it lays the others.
+std::vector<std::uint8_t> main_function(int program_fd) {
+  std::vector<std::uint8_t> code(1 << 16);
+  std::uint32_t main_bytes = 0;
+  bpf_prog_info info{};
+  info.jited_prog_insns = reinterpret_cast<std::uint64_t>(code.data());
+  info.jited_prog_len = static_cast<std::uint32_t>(code.size());
+  info.jited_func_lens = reinterpret_cast<std::uint64_t>(&main_bytes);
+  info.nr_jited_func_lens = 1;
+  __u32 length = sizeof info;
+  if (bpf_obj_get_info_by_fd(program_fd, &info, &length) != 0) throw_errno("read", "a program");
+  code.resize(main_bytes);
+  return code;
 }
 
 struct Losses {
@@ -151,6 +174,51 @@ TEST_CASE("T14 the cost of a run is reported beside an empty program's, which is
           " ns without and ", with_ns / kPackets, " ns with statistics");
   CHECK(empty_ns > 0);
   CHECK(ours_ns > empty_ns);
+}
+
+TEST_CASE("a closed gate counts nothing, also of devices that counted; an opened one goes on") {
+  for (const char* place : {"trace events", "tap", "tcx"}) {
+    CAPTURE(place);
+    const VethPair pair;
+    CounterLayout layout = Counting::only_points();
+    layout.taps = place != std::string{"trace events"};
+    layout.tcx = place == std::string{"tcx"};
+    Counting counting{{{"left", &pair.left}, {"right", &pair.right}}, layout};
+    REQUIRE(counting.points().at(0).counted_at.back() == place_of(layout));  // eth0, behind lo
+    CounterKernel& kernel = counting.session().kernel();
+    UdpSender sender{pair, kWantedPort};
+    sender.send(10);
+    kernel.enable(false);
+    sender.send(20);
+    kernel.enable(true);
+    sender.send(30);
+    const Counted counted = counting.finish();
+    CHECK(counted.devices.at("left,eth0") == frames(0, 40));
+    CHECK(counted.devices.at("right,eth0") == frames(40, 0));
+  }
+}
+
+TEST_CASE("the programs at packets' trace events have no stack of their own") {
+#if !defined(__x86_64__)
+  TL_SKIP("knows the instructions of x86-64 alone");
+#else
+  for (const bool taps : {false, true}) {
+    CAPTURE(taps);
+    CounterLayout layout = Counting::only_points();
+    layout.taps = taps;
+    const VethPair pair;
+    Counting counting{{{"left", &pair.left}}, layout};
+    for (const Hook hook : {Hook::rx, Hook::tx}) {
+      const std::vector<std::uint8_t> code =
+          main_function(counting.session().kernel().program_fd(hook));
+      REQUIRE(code.size() > 200);
+      // add %gs:…,%r9 (emit_priv_frame_ptr, arch/x86/net/bpf_jit_comp.c)
+      constexpr std::array<std::uint8_t, 5> kOwnStack{0x65, 0x4c, 0x03, 0x0c, 0x25};
+      CHECK(std::search(code.begin(), code.end(), kOwnStack.begin(), kOwnStack.end()) ==
+            code.end());
+    }
+  }
+#endif
 }
 
 TEST_CASE("T14 where only tapped devices count, no program of ours runs at packets' trace events") {
