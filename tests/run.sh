@@ -113,7 +113,7 @@ compilers() {
 # Then, with little more than compilers beside them, those that compare what is on the machine before and after. Last, with
 # nothing beside them, those that set the machine's clock or need its speed.
 whole_machine='*docker*,*failures*,*leftovers*,*main_job*,*matrix*,*netns_engine*,*counters_test*,*counters_containers*'
-whole_machine="$whole_machine,*counters_attribution*,*selftest*"
+whole_machine="$whole_machine,*counters_attribution*,*counters_failures*,*selftest*"
 alone='*counters_clock*,*capture_rate*,*ping_test*'
 counters='*system/counter*'
 pacing='*pace_test*'

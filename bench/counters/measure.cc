@@ -164,6 +164,12 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
   Detached events{fan, CountedAt::trace_events, true};
   Detached tcx{fan, CountedAt::tcx, false}, tcx_beside{fan, CountedAt::tcx, true};
   Detached taps{fan, CountedAt::tap, false};
+  const std::unique_ptr<peers, void (*)(peers*)> peer{peers__open_and_load(), &peers__destroy};
+  if (!peer) throw_errno("load", "the peers");
+  const auto attach_peer = [&](const char* which) {
+    Meter meter;
+    return attach_at_events(which, *peer, meter);
+  };
   const auto attach_bpftrace = [] {
     return std::make_shared<Bpftrace>(std::string{kSumRx} + kSumTx);
   };
@@ -171,6 +177,8 @@ void measure_throughput(Kind kind, int rounds, double seconds) {
   const double moment = seconds / 25;
   const std::vector<Variant> variants{
       {"nothing", many, moment, [] { return std::shared_ptr<void>{}; }},
+      {"empty, trace events", many, moment, [&] { return attach_peer("empty"); }},
+      {"minimal, trace events", many, moment, [&] { return attach_peer("minimal"); }},
       {"ours, tcx", many, moment, [&] { return tcx.attach_at_devices(); }},
       {"ours, tcx beside trace events", many, moment, [&] { return tcx_beside.attach_both(); }},
       {"ours, trace events", many, moment, [&] { return events.attach_events(); }},

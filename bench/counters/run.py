@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What the counters cost, beside an empty program, the least counter, and bpftrace. Needs root and Linux 6.6; about 23 minutes.
+"""What the counters cost, beside an empty program, the least counter, and bpftrace. Needs root and Linux 6.6; about 27 minutes.
 
 Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--turns 11] [--seconds 1] [--json FILE]
 
 Run times are the kernel's own (BPF_ENABLE_STATS), of one program at a time, taking turns on one stream; "net" is without what
 the empty program at that place takes, which is what measuring costs. "skipping" is what the programs at the trace events take
-to see that a packet's device is counted by itself. Throughput is measured with and without, taking turns; "nothing" shows how far off the
-measurement itself may be. Ends with the targets and whether they are met.
+to see that a packet's device is counted by itself. Throughput is measured with and without, taking turns; "nothing" shows how
+far off the measurement itself may be, "empty" and "minimal" what is lost before and by any counter.
+Ends with the targets and whether they are met.
 """
 import argparse
 import json

@@ -1,6 +1,7 @@
 #include "support/bundle_checks.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -115,6 +116,11 @@ void check_device_statistics(const LabRun& run) {
     if (service == "iperf-server") seen = rx_bytes > 0;
   }
   CHECK(seen);
+}
+
+void check_nothing_left(const std::vector<std::string>& before) {
+  const std::vector<std::string> left = added(before, inventory());
+  CHECK_MESSAGE(left.empty(), fmt::format("{}", fmt::join(left, ", ")));
 }
 
 }  // namespace tl::test

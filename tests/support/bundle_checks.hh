@@ -22,5 +22,7 @@ void check_passed(const LabRun& run);
 void check_reconciliation(const LabRun& run);
 // The server's counted rx_bytes equal the change of its device's kernel statistics.
 void check_device_statistics(const LabRun& run);
+// Nothing is on this machine that was not in `before`, an inventory() of it.
+void check_nothing_left(const std::vector<std::string>& before);
 
 }  // namespace tl::test

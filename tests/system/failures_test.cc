@@ -13,9 +13,9 @@
 #include <random>
 
 #include "base/fd.hh"
+#include "support/bundle_checks.hh"
 #include "support/fake_server.hh"
 #include "support/kills.hh"
-#include "support/lab_run.hh"
 #include "support/processes.hh"
 
 namespace tl::failures_test {
@@ -131,7 +131,7 @@ TEST_CASE(
       CHECK(outcome.at("reason").get<std::string>().starts_with("interrupted"));
     }
   }
-  CHECK(added(before, inventory()) == std::vector<std::string>{});
+  check_nothing_left(before);
 }
 
 TEST_CASE("failure: a run whose stderr has lost its reader goes on to its end, on a clean host") {
@@ -157,7 +157,7 @@ TEST_CASE("failure: a run whose stderr has lost its reader goes on to its end, o
     const std::filesystem::path bundle = read_value(folder.path() / "stdout");
     CHECK(read_json(bundle / "manifest.json").at("outcome").at("exit_code") == status->code);
   }
-  CHECK(added(before, inventory()) == std::vector<std::string>{});
+  check_nothing_left(before);
 }
 
 TEST_CASE("failure: a killed server or client ends the run with 5 and names the service") {
@@ -305,7 +305,7 @@ TEST_CASE("failure: a full disk ends the run with a named cause and a clean host
   CHECK_MESSAGE((run.status.code == kMachine || run.status.code == 3), run.err);
   CHECK_MESSAGE(run.err.find("No space left on device") != std::string::npos, run.err);
   ::umount2(small.c_str(), MNT_DETACH);
-  CHECK(added(before, inventory()) == std::vector<std::string>{});
+  check_nothing_left(before);
 }
 
 TEST_CASE("failure: 15 kills at random times on the netns engine leave nothing") {
