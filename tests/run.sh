@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 parts=${*:-checks unit system browser}
 work=$(mktemp -d /tmp/tl-run-XXXXXX)
 trap 'cat "$work"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null; rm -rf "$work"' EXIT
+trap 'exit 130' INT # a shell that a signal ends leaves its EXIT trap out
+trap 'exit 143' TERM HUP
 export TL_RESULTS="$work/results.tsv"
 : >"$TL_RESULTS"
 
