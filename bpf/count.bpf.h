@@ -21,6 +21,8 @@ const volatile __u32 tl_slot_mask = 1023;  /* slots of a ring − 1 */
 const volatile __u32 tl_device_series = 64;
 const volatile __u32 tl_ports = 0;         /* number of chosen ports */
 const volatile __u32 tl_cells = 65;        /* of a block: device series + TL_PORT_SIDES * ports + 1 */
+const volatile __u8 tl_counts_offered = 0;
+const volatile __u32 tl_cpus = 1;          /* that there are counters for */
 const volatile __u8 tl_count_unknown = 1;  /* else devices that user space did not name are ignored */
 
 /* User space writes it while running. Also what is constant: the kernel reads constants from memory, too. */
@@ -37,7 +39,7 @@ struct tl_control tl_control;
 	} name SEC(".maps")
 
 #define TL_SUM_MAPS(hook)                                                               \
-	TL_MAP(hook##_counters, struct tl_counter); /* cpus; value: slots, series */ \
+	TL_MAP(hook##_counters, struct tl_counter); /* one value: each CPU's slots, series and rests */ \
 	TL_MAP(hook##_state, struct tl_hook_state)
 #define TL_HOOK_MAPS(hook)                                                                \
 	TL_MAP(hook##_ring, struct tl_cell); /* cpus × slots; value: a block of cells */ \
@@ -127,10 +129,10 @@ static __always_inline void close_bucket(void *ring, struct tl_counter *counter,
 	cell += series;
 	struct tl_cell gained = {
 		.epoch = epoch,
-		.packets = (__u32)(counter->now.packets - rest->before.packets),
-		.extra_packets = (__u32)(counter->now.extra_packets - rest->before.extra_packets),
-		.bytes = counter->now.bytes - rest->before.bytes,
-		.extra_bytes = counter->now.extra_bytes - rest->before.extra_bytes,
+		.packets = (__u32)(counter->gained >> TL_PACKET_SHIFT),
+		.extra_packets = (__u32)counter->extra_packets,
+		.bytes = counter->gained & TL_PACKET_BYTES,
+		.extra_bytes = counter->extra_bytes,
 	};
 	if (likely((__s32)(epoch - rest->closed) > 0 && series != TL_SERIES_OTHER)) {
 		*cell = gained;
@@ -138,7 +140,13 @@ static __always_inline void close_bucket(void *ring, struct tl_counter *counter,
 	} else {
 		add_to_cell(cell, &gained, current_epoch);
 	}
-	rest->before = counter->now;
+	rest->sums.packets += gained.packets;
+	rest->sums.bytes += gained.bytes;
+	rest->sums.extra_packets += counter->extra_packets;
+	rest->sums.extra_bytes += gained.extra_bytes;
+	counter->gained = 0;
+	counter->extra_packets = 0;
+	counter->extra_bytes = 0;
 }
 
 /* The counter goes on in the bucket that `now` belongs to. Once a bucket: apart from what every packet runs through, of
@@ -155,7 +163,7 @@ static __noinline int begin_bucket(void *ring, struct tl_counter *counter, __u64
 		start_ns = tl_base_ns + number * interval_ns;
 	}
 	next_version(counter);
-	if (counter->now.packets != rest->before.packets)
+	if (counter->gained)
 		close_bucket(ring, counter, rest, epoch);
 	counter->epoch = epoch;
 	counter->start_ns = start_ns;
@@ -165,14 +173,13 @@ static __noinline int begin_bucket(void *ring, struct tl_counter *counter, __u64
 
 static __always_inline void add_bytes(struct tl_counter *counter, __u64 bytes)
 {
-	counter->now.packets += 1;
-	counter->now.bytes += bytes;
+	counter->gained += TL_ONE_PACKET + bytes;
 }
 
 static __always_inline void add_extra(struct tl_counter *counter, __u64 extra)
 {
-	counter->now.extra_packets += extra >> 32;
-	counter->now.extra_bytes += (__u64)(__s32)extra;
+	counter->extra_packets += extra >> 32;
+	counter->extra_bytes += (__u64)(__s32)extra;
 }
 
 /* So that what is added next counts in the bucket that `now` belongs to. */
@@ -265,11 +272,21 @@ static __noinline int count_lost(void *states)
 	return 0;
 }
 
-/* The counters of this CPU; null when there are none. */
+/* The counters of a CPU; null when there are none. */
+static __always_inline struct tl_counter *counters_of(void *map, __u64 cpu)
+{
+	__u32 first = 0;
+	struct tl_counter *counters = bpf_map_lookup_elem(map, &first);
+	barrier_var(cpu); /* whose bounds the verifier of 6.1 carries over only in a whole register */
+	if (!counters || cpu >= tl_cpus)
+		return 0;
+	return counters + cpu * 2 * (TL_DEVICE_SLOTS + tl_cells);
+}
+
+/* The counters of this CPU. */
 static __always_inline struct tl_counter *counters_of_cpu(void *map)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	return bpf_map_lookup_elem(map, &cpu);
+	return counters_of(map, bpf_get_smp_processor_id());
 }
 
 #endif

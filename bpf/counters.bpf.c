@@ -3,8 +3,9 @@
  *
  * Hooks (net/core/dev.c): tl_rx at netif_receive_skb, tl_tx at net_dev_start_xmit, tl_offered at net_dev_queue (before
  * the qdisc), tl_failed at net_dev_xmit (the driver did not take it). tp_btf programs, because classic tracepoint
- * programs are skipped whenever another one, or a map system call, is active on the CPU (trace_call_bpf); compiled with
- * TL_RAW_TP the same bodies become raw_tp programs for kernels without their own BTF.
+ * programs are skipped whenever another one, or a map system call, is active on the CPU (trace_call_bpf). The same bodies
+ * are compiled with TL_PROBING for kernels whose programs read memory only by calls (before 6.2), and with TL_RAW_TP, too,
+ * as raw_tp programs for kernels without their own BTF.
  *
  * tl_tap counts observed devices, which tl_rx and tl_tx then skip: the filter of packet sockets that are bound to them and
  * keep nothing. The kernel shows such a socket a packet at the same two places: behind netif_receive_skb
@@ -32,19 +33,12 @@
 #endif
 
 #include "device_slots.bpf.h"
+#include "load_time.bpf.h"
 #include "tap.bpf.h"
 
 #define NETDEV_TX_BUSY 0x10
 #define TCX_NEXT (-1) /* linux/bpf.h since 6.6 */
 #define MAX_CPUS 8192 /* CONFIG_NR_CPUS of the kernels that have most */
-
-TL_HOOK_MAPS(offered);
-TL_SUM_MAPS(failed); /* nobody asks when it happened: no ring */
-
-static __always_inline void *ring_of(enum hook hook)
-{
-	return hook == HOOK_rx ? (void *)&rx_ring : hook == HOOK_tx ? (void *)&tx_ring : (void *)&offered_ring;
-}
 
 /* Apart, and with five words of arguments, so that the programs need little stack: with 64 bytes or more the kernel gives
  * them one of their own (bpf_enable_priv_stack, kernel/bpf/verifier.c), which is one more thing to miss in the cache. */
@@ -114,15 +108,14 @@ static __always_inline enum hook hook_of(const struct sight *sight)
 	return sight->at != AT_TAP ? sight->hook : sight->packet->pkt_type != PACKET_OUTGOING ? HOOK_rx : HOOK_tx;
 }
 
-static __always_inline void *counters_map_of(enum hook hook)
-{
-	return hook == HOOK_rx ? (void *)&rx_counters : hook == HOOK_tx ? (void *)&tx_counters : (void *)&offered_counters;
-}
-
 /* As the kernel has it. Read where it is needed, which keeps registers free. */
 static __always_inline struct sk_buff *packet_in(const struct sight *sight)
 {
-	return sight->at == AT_EVENT ? (struct sk_buff *)sight->arguments[0] : bpf_cast_to_kern_ctx(sight->packet);
+#ifndef TL_PROBING
+	if (sight->at != AT_EVENT)
+		return bpf_cast_to_kern_ctx(sight->packet);
+#endif
+	return (struct sk_buff *)sight->arguments[0];
 }
 
 static __always_inline struct net_device *device_in(const struct sight *sight)
@@ -132,13 +125,14 @@ static __always_inline struct net_device *device_in(const struct sight *sight)
 	return GET(packet_in(sight), dev);
 }
 
-/* Each map is looked up by code of its own, which the kernel then puts in line. */
-static __always_inline struct tl_counter *counters_at(const struct sight *sight)
+/* The counters of the CPU whose offset is given. */
+static __always_inline struct tl_counter *counters_at(const struct sight *sight, __u64 offset)
 {
 	enum hook hook = hook_of(sight);
-	return hook == HOOK_rx ? counters_of_cpu(&rx_counters) :
-	       hook == HOOK_tx ? counters_of_cpu(&tx_counters) :
-				 counters_of_cpu(&offered_counters);
+	return (hook == HOOK_rx ? rx_counters_address() :
+		hook == HOOK_tx ? tx_counters_address() :
+				  offered_counters_address()) +
+	       offset;
 }
 
 /* Whether the packets of a slot's device count at this place. Of an event program it is only asked where `skips`, see there. */
@@ -158,13 +152,12 @@ static __always_inline int count(const struct sight sight, int skips)
 	int at_event = sight.at == AT_EVENT, is_pulled = at_event && sight.hook == HOOK_rx;
 	/* Not where it may not be needed. Elsewhere the look-up hides in front of it (docs/counters-cost.md). */
 	int clock_first = at_event && sight.hook == HOOK_tx && !skips;
-	__u64 now, name;
+	__u64 now, name, offset;
 	struct tl_counter *slot, *counters;
 	if (clock_first)
 		now = bpf_ktime_get_ns();
-	counters = counters_at(&sight);
-	if (unlikely(!counters))
-		goto without_counters;
+	TL_OFFSET_HERE(offset, without_counters);
+	counters = counters_at(&sight, offset);
 	if (skips) {
 		name = name_of(device_in(&sight), counters);
 		slot = first_slot(counters, name);
@@ -188,9 +181,7 @@ in_slot:
 		goto late;
 in_bucket:;
 	struct sk_buff *skb = packet_in(&sight);
-	__u32 pulled = is_pulled ? slot->link_header : 0;
-	__u64 bytes = GET(skb, len) + pulled;
-	add_bytes(slot, bytes);
+	slot->gained += GET(skb, len) + slot->each;
 	/* What a program's type shows of its packet needs no guard. */
 	__u64 gso_size = at_event ? gso_size_of(skb) : sight.packet->gso_size, extra = 0;
 	__u64 tag = at_event ? has_tag_beside(skb) : GET(skb, vlan_all);
@@ -202,46 +193,64 @@ in_bucket:;
 without_counters:
 	return lose(device_in(&sight), hook_of(&sight), at_event && sight.hook != HOOK_offered ? TL_TAPPED : 0);
 search_first:
-	slot = search(device_in(&sight), slot, counters_map_of(sight.hook), ring_of(sight.hook));
+	slot = search(device_in(&sight), slot, sight.hook);
 	if (!slot)
 		return 0;
 	goto skip;
 search_slot:
-	slot = search(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)));
+	slot = search(device_in(&sight), slot, hook_of(&sight));
 	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
 	if (!slot || (!at_event && !counts_here(&sight, slot)))
 		return 0;
 	goto in_slot;
 late:
-	slot = next_bucket(device_in(&sight), slot, counters_map_of(hook_of(&sight)), ring_of(hook_of(&sight)), now);
+	slot = next_bucket(device_in(&sight), slot, hook_of(&sight), now);
 	if (!slot || ((skips || !at_event) && !counts_here(&sight, slot)))
 		return 0;
 	goto in_bucket;
 more:
-	if (is_pulled && unlikely(pulled == 0)) {
-		pulled = data_offset(skb) - GET(skb, mac_header);
-		bytes += pulled;
-		slot->now.bytes += pulled;
+	barrier(); /* what was read above is read again, rather than kept */
+	skb = packet_in(&sight);
+	__u32 link_header = slot->link_header;
+	int is_tapped_tx = sight.at == AT_TAP && hook_of(&sight) == HOOK_tx;
+	if (unlikely(tag | slot->flags))
+		goto unusual; /* else it is a super-packet */
+	__u64 bytes = GET(skb, len) + (is_pulled ? link_header : 0);
+	__u64 headers = repeated_headers(skb, data_offset(skb) - (is_pulled ? link_header : 0), link_header, (__u32)bytes,
+					 is_tapped_tx);
+	__u32 segments = at_event ? gso_segs_of(skb) : sight.packet->gso_segs;
+	if (unlikely(headers == 0 || segments == 0))
+		goto unusual;
+	slot->extra_packets += segments - 1;
+	slot->extra_bytes += (segments - 1) * headers;
+	return 0;
+
+unusual:
+	if (is_pulled && link_header == 0) {
+		link_header = data_offset(skb) - GET(skb, mac_header);
+		slot->gained += link_header;
 	}
-	if (unlikely(tag)) {
+	bytes = GET(skb, len) + (is_pulled ? link_header : 0);
+	if (has_tag_beside(skb)) {
 		bytes += VLAN_HLEN;
-		slot->now.bytes += VLAN_HLEN;
+		slot->gained += VLAN_HLEN;
 	}
-	__u32 link_header = is_pulled ? pulled : slot->link_header;
+	gso_size = at_event ? gso_size_of(skb) : sight.packet->gso_size; /* again, as above */
 	if (gso_size) { /* gso_segs says nothing: TCP sets it to 1 in every segment */
-		__u32 segments = at_event ? gso_segs_of(skb) : sight.packet->gso_segs;
-		extra = segmentation_of(skb, segments, (__u32)bytes, data_offset(skb) - pulled, link_header,
-					sight.at == AT_TAP && hook_of(&sight) == HOOK_tx);
+		segments = at_event ? gso_segs_of(skb) : sight.packet->gso_segs;
+		extra = segmentation_of(skb, segments, (__u32)bytes, link_header,
+					(is_pulled ? TL_IS_PULLED : 0) | (is_tapped_tx ? TL_IS_TAPPED_TX : 0));
 		add_extra(slot, extra);
 	}
-	if (tl_ports != 0 && unlikely(slot->flags & TL_COUNTS_PORTS)) { /* without ports the verifier has less to look at */
-		/* The bucket's begin stands for any moment in it, and need not be kept. */
-		__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
-		if (at_event)
-			add_ports_of(skb, counters_map_of(sight.hook), slot->start_ns, packed, extra);
-		else if ((counters = counters_at(&sight))) /* again: keeping it would take a register from the rest */
-			add_ports_of_tapped(sight.packet, counters, slot->start_ns, packed, extra);
-	}
+	/* The constant lies in memory, which only these packets need to touch; without ports the verifier has less to do. */
+	if (!(slot->flags & TL_COUNTS_PORTS) || tl_ports == 0)
+		return 0;
+	/* The bucket's begin stands for any moment in it, and need not be kept. */
+	__u64 packed = (__u64)hook_of(&sight) << 48 | (link_header & 0xffffULL) << 32 | (__u32)bytes;
+	if (at_event)
+		add_ports_of(skb, counters_map_of(sight.hook), slot->start_ns, packed, extra);
+	else if ((counters = counters_of_cpu(counters_map_of(hook_of(&sight))))) /* most need not keep them */
+		add_ports_of_tapped(sight.packet, counters, slot->start_ns, packed, extra);
 	return 0;
 }
 
@@ -273,7 +282,7 @@ int tl_tx_skipping(const unsigned long long *arguments)
 	return count(EVENT(tx), 1);
 }
 
-#ifndef TL_RAW_TP
+#ifndef TL_PROBING
 /* The packet's device is the one that the socket is bound to: whatever takes a packet over (a VLAN device, a bridge) does so
  * behind all taps of the device below (__netif_receive_skb_core). Returns 0: nothing is kept. */
 SEC("socket")
@@ -321,7 +330,9 @@ int BPF_PROG(tl_failed, struct sk_buff *skb, int result, struct net_device *devi
 	struct tl_counter *counters = counters_of_cpu(&failed_counters);
 	if (!counters)
 		return count_lost(&failed_state);
-	add_bytes(series_of(counters, series.series), length);
+	struct tl_sums *sums = &rest_of(series_of(counters, series.series))->sums; /* in no bucket */
+	sums->packets += 1;
+	sums->bytes += length;
 	return 0;
 }
 
@@ -329,7 +340,8 @@ static long forget_on(__u32 cpu, struct net_device **device)
 {
 	int is_cpu = forget(&rx_counters, cpu, *device);
 	forget(&tx_counters, cpu, *device);
-	forget(&offered_counters, cpu, *device);
+	if (tl_counts_offered)
+		forget(&offered_counters, cpu, *device);
 	return !is_cpu;
 }
 

@@ -1,12 +1,13 @@
 /* The layout of the counters' maps: shared by the kernel side (counters.bpf.c) and user space (src/probe).
  *
- * A packet adds to the running totals of one counter on its CPU, and to nothing else. The first packet of a later bucket
- * closes the one before: what the totals gained since it began goes into the ring. So the totals are right whatever
- * becomes of the ring, and a bucket that is over lies in the ring, or still in a counter that saw no packet since.
+ * A packet adds to one counter on its CPU, and to nothing else. The first packet of a later bucket closes the one before:
+ * what the counter gained goes into the ring, and to its sums. So the sums are right whatever becomes of the ring, and a
+ * bucket that is over lies in the ring, or still in a counter that saw no packet since.
  *
- * A hook's counters are an array map with the key cpu; its value holds TL_DEVICE_SLOTS counters, each for a device that
- * the CPU met lately, and behind them one a series; then the rests of all these, in the same order. A series' total is the
- * sum of its own counter and of the slots of its devices. Its ring is an array map with the key cpu * slots + (epoch & slot_mask), whose value has one cell a series.
+ * A hook's counters are the only value of an array map, so that their address can stand in the programs (load_time.bpf.h).
+ * Each CPU has TL_DEVICE_SLOTS counters, each for a device that it met lately, and behind them one a series; then the rests
+ * of all these, in the same order. A series' total is the sum of its own counter and of the slots of its devices. A hook's
+ * ring is an array map with the key cpu * slots + (epoch & slot_mask), whose value has one cell a series.
  * Only the hook's own program on that CPU writes them, so plain adds are exact. A cell carries the epoch it belongs to:
  * user space never clears anything. */
 #ifndef TL_COUNTERS_H
@@ -43,9 +44,17 @@ struct tl_sums {
 	__u64 extra_packets, extra_bytes;
 };
 
+/* Packets and their bytes in one number, so that a packet takes one addition: a bucket lasts a second at most, in which
+ * no CPU takes 16 million packets, or a terabyte. */
+#define TL_PACKET_SHIFT 40
+#define TL_ONE_PACKET (1ULL << TL_PACKET_SHIFT)
+#define TL_PACKET_BYTES (TL_ONE_PACKET - 1)
+
 /* Counts on one CPU. What a packet needs lies in one cache line, with what says which device a slot is for. */
 struct tl_counter {
-	struct tl_sums now; /* over all time; of a slot, since it got its device */
+	__u64 gained; /* by the bucket so far: packets and bytes, and these as in tl_sums */
+	__u64 extra_packets, extra_bytes;
+	__u64 each;         /* of a slot: what a packet adds to `gained` beside its length */
 	__u64 start_ns;     /* begin of the bucket that the latest packet fell into, CLOCK_MONOTONIC */
 	__u32 epoch;        /* its number, as in a cell */
 	__u32 version;      /* odd while a bucket is being closed, or a slot gets another device */
@@ -59,7 +68,7 @@ struct tl_counter {
 /* The rest of a counter, which only a bucket's end and a new device need: apart, so that the counters of many devices lie
  * on few pages. */
 struct tl_counter_rest {
-	struct tl_sums before; /* `now` at the beginning of the counter's bucket */
+	struct tl_sums sums;   /* of all buckets before; of a slot, since it got its device */
 	__u32 closed;          /* no later bucket of its series is in the ring; of `other`, whose devices share it, nothing */
 	__u32 moves;           /* of the CPU's first slot: odd while totals move from a slot to a series */
 	__u32 learned;         /* of a slot: that number when it got its device */
@@ -86,6 +95,16 @@ struct tl_control {
 	__u64 mock_now_ns;
 	__u64 usual_interval_ns; /* interval_ns while the mode is TL_COUNTING alone, else 0; see tl_counter */
 	__u64 reserved[4];
+};
+
+/* In the instructions of programs these stand for what is known when they are loaded: numbers that nothing else is. */
+enum tl_load_time {
+	TL_FOR_CPUS = 0x746c0001,  /* how many CPUs there are counters for */
+	TL_FOR_CPU_BYTES,          /* of the counters of each */
+	TL_FOR_RX_COUNTERS,        /* where these maps' values begin, in the order of the hooks */
+	TL_FOR_TX_COUNTERS,
+	TL_FOR_OFFERED_COUNTERS,
+	TL_FOR_FAILED_COUNTERS,
 };
 
 /* What a hook's programs say of themselves. */

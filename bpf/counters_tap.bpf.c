@@ -73,7 +73,7 @@ next_bucket:
 more:;
 	/* The kernel keeps a VLAN tag beside the packet; on the way in it has taken it out of the frame by now. */
 	__u64 tag = has_tag ? VLAN_HLEN : 0, extra = 0;
-	counter->now.bytes += tag;
+	counter->gained += tag;
 	bytes += tag;
 	if (gso_size) {
 		extra = segmentation(skb, gso_size, skb->gso_segs, tl_tap_link_header + tag, bytes);

@@ -8,7 +8,22 @@
 #define ARPHRD_ETHER 1U
 #define ARPHRD_LOOPBACK 772U
 
+TL_HOOK_MAPS(offered);
+TL_SUM_MAPS(failed); /* nobody asks when it happened: no ring */
 TL_MAP(devices, struct tl_device); /* one a device series */
+
+static __always_inline void *ring_of(enum hook hook)
+{
+	return hook == HOOK_rx ? (void *)&rx_ring : hook == HOOK_tx ? (void *)&tx_ring : (void *)&offered_ring;
+}
+
+/* Where nothing counts before the queue, that map has no room for all CPUs, and the verifier may not come upon it. */
+static __always_inline void *counters_map_of(enum hook hook)
+{
+	if (hook == HOOK_offered && tl_counts_offered)
+		return &offered_counters;
+	return hook == HOOK_rx ? (void *)&rx_counters : (void *)&tx_counters;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -81,19 +96,15 @@ static __always_inline void add_all(struct tl_sums *to, const struct tl_sums *su
 	to->extra_bytes += sums->extra_bytes;
 }
 
-/* Empties a slot: its bucket goes to the ring, its totals to its series, whose own bucket gains nothing by that. */
+/* Empties a slot: its bucket goes to the ring, its sums to those of its series. */
 static __always_inline void empty(struct tl_counter *slot, struct tl_counter *counters, void *ring)
 {
 	struct tl_counter_rest *rest = rest_of(slot);
 	struct tl_counter *series = series_of(counters, slot->series);
-	if (slot->now.packets != rest->before.packets)
+	if (slot->gained)
 		close_bucket(ring, slot, rest, (__u32)epoch_of(now_ns(tl_control.mode)));
-	next_version(series);
-	add_all(&series->now, &slot->now);
-	add_all(&rest_of(series)->before, &slot->now);
-	next_version(series);
-	__builtin_memset(&slot->now, 0, sizeof(slot->now));
-	__builtin_memset(&rest->before, 0, sizeof(rest->before));
+	add_all(&rest_of(series)->sums, &rest->sums);
+	__builtin_memset(&rest->sums, 0, sizeof(rest->sums));
 	slot->start_ns = 0;
 }
 
@@ -125,9 +136,9 @@ static __always_inline struct tl_counter *first_slot(struct tl_counter *counters
 }
 
 /* Gives a device one of the slots that it may have: a free one, or the one that has been another's for longest. */
-static __noinline struct tl_counter *learn(struct net_device *device, struct tl_counter *first, void *counters_map, void *ring)
+static __noinline struct tl_counter *learn(struct net_device *device, struct tl_counter *first, enum hook hook)
 {
-	struct tl_counter *counters = counters_of_cpu(counters_map), *slot = first;
+	struct tl_counter *counters = counters_of_cpu(counters_map_of(hook)), *slot = first;
 	if (!counters)
 		return first;
 	struct tl_device_series series = ask(device);
@@ -137,14 +148,15 @@ static __noinline struct tl_counter *learn(struct net_device *device, struct tl_
 	__u32 *moves = &rest_of(counters)->moves;
 	(void)__sync_lock_test_and_set(moves, *moves + 1);
 	next_version(slot);
-	if (slot->now.packets)
-		empty(slot, counters, ring);
+	empty(slot, counters, ring_of(hook));
 	rest_of(slot)->learned = *moves;
 	/* The device may have had a slot in this very bucket, or in the next, from which time stepped back. */
 	rest_of(slot)->closed = (__u32)epoch_of(now_ns(tl_control.mode)) + 1;
 	slot->series = (__u16)series.series;
 	slot->link_header = (__u8)header_of_type(GET(device, type));
 	slot->flags = (__u8)((series.flags & ~TL_TAPPED) | (slot->link_header ? 0 : TL_OTHER_LINK));
+	/* The trace event of receiving sees packets whose link header is no part of their length any more. */
+	slot->each = TL_ONE_PACKET + (hook == HOOK_rx && !(series.flags & TL_TAPPED) ? slot->link_header : 0);
 	slot->interval_ns = (__u32)tl_control.usual_interval_ns;
 	slot->device = name_of(device, counters) | (series.flags & TL_TAPPED ? TL_BY_ITSELF : 0);
 	rest_of(slot)->key = key_of(device);
@@ -154,23 +166,23 @@ static __noinline struct tl_counter *learn(struct net_device *device, struct tl_
 }
 
 /* The slot of a device on this CPU; null where nothing is counted. Apart: most packets find theirs in the first. */
-static __noinline struct tl_counter *search(struct net_device *device, struct tl_counter *first, void *counters_map, void *ring)
+static __noinline struct tl_counter *search(struct net_device *device, struct tl_counter *first, enum hook hook)
 {
-	struct tl_counter *counters = counters_of_cpu(counters_map);
+	struct tl_counter *counters = counters_of_cpu(counters_map_of(hook));
 	if (!counters || !(tl_control.mode & TL_COUNTING))
 		return 0;
 	__u64 name = name_of(device, counters);
 	for (__u32 way = 0; way < TL_DEVICE_WAYS; ++way)
 		if (is_same_device(first[way].device, name))
 			return first + way;
-	return learn(device, first, counters_map, ring);
+	return learn(device, first, hook);
 }
 
 /* A packet that is not known to belong into its slot's bucket: makes the slot go on in the one it belongs into, or says by null
  * that it does not count. Once a bucket the device is looked at, too: should forget() have been missed, as trace events are
  * on some machines (docs/limits.md), then the slot is another's by now. */
-static __noinline struct tl_counter *next_bucket(struct net_device *device, struct tl_counter *slot, void *counters_map,
-						 void *ring, __u64 now)
+static __noinline struct tl_counter *next_bucket(struct net_device *device, struct tl_counter *slot, enum hook hook,
+						 __u64 now)
 {
 	__u32 mode = tl_control.mode;
 	if (!(mode & TL_COUNTING))
@@ -181,14 +193,14 @@ static __noinline struct tl_counter *next_bucket(struct net_device *device, stru
 	if (now - slot->start_ns < tl_control.interval_ns)
 		return slot;
 	struct tl_device_key key = key_of(device);
-	struct tl_counter *counters = counters_of_cpu(counters_map);
+	struct tl_counter *counters = counters_of_cpu(counters_map_of(hook));
 	if (unlikely(!is_same(&rest_of(slot)->key, &key)) && counters) {
 		slot->device = 0;
-		slot = search(device, first_slot(counters, name_of(device, counters)), counters_map, ring);
+		slot = search(device, first_slot(counters, name_of(device, counters)), hook);
 		if (!slot)
 			return 0;
 	}
-	begin_bucket(ring, slot, now);
+	begin_bucket(ring_of(hook), slot, now);
 	return slot;
 }
 
@@ -196,7 +208,7 @@ static __noinline struct tl_counter *next_bucket(struct net_device *device, stru
  * own CPU's program: should it give one to another device meanwhile, then the exchange finds that one's name. */
 static __always_inline int forget(void *map, __u32 cpu, const struct net_device *device)
 {
-	struct tl_counter *counters = bpf_map_lookup_elem(map, &cpu);
+	struct tl_counter *counters = counters_of(map, cpu);
 	if (!counters)
 		return 0;
 	__u64 name = name_of(device, counters);

@@ -58,9 +58,6 @@ struct skb_shared_info {
 /* Of ip_summed: a checksum is still to be made, from csum_start on. */
 #define CHECKSUM_PARTIAL 3U
 
-/* Of a header's offset: not set. */
-#define TRANSPORT_UNKNOWN 0xffffU
-
 /* Of gso_type (include/linux/skbuff.h). */
 #define SKB_GSO_TCPV4 (1U << 0)
 #define SKB_GSO_TCPV6 (1U << 4)
@@ -78,10 +75,5 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __attribute__((se
 
 /* Since 6.2: a socket filter's packet as the kernel has it. */
 extern void *bpf_cast_to_kern_ctx(void *context) __attribute__((section(".ksyms"), weak));
-
-/* The verifier's own list of the functions that it treats specially. */
-enum special_kfunc_type {
-	KF_bpf_rdonly_cast = 1,
-};
 
 #endif

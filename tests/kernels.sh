@@ -10,6 +10,7 @@ packages="linux-image-cloud-amd64 linux-image-6.12-cloud-amd64"
 # One a line, as doctest names them.
 cases='T93 the trace event programs count exactly on this kernel
 T93 their raw_tp twins count exactly on this kernel
+T93 those that read memory by calls count exactly on this kernel
 T93 what is chosen for a veth device counts exactly on this kernel
 T93 the taps count exactly on this kernel
 T93 taps with a program each count exactly on this kernel

@@ -18,9 +18,11 @@ tl_sums load(const tl_sums& sums) {
   return {load(sums.packets), load(sums.bytes), load(sums.extra_packets), load(sums.extra_bytes)};
 }
 
-tl_sums operator-(const tl_sums& a, const tl_sums& b) {
-  return {a.packets - b.packets, a.bytes - b.bytes, a.extra_packets - b.extra_packets,
-          a.extra_bytes - b.extra_bytes};
+// What the counter's bucket gained so far.
+tl_sums gained(const tl_counter& counter) {
+  const std::uint64_t both = load(counter.gained);
+  return {both >> TL_PACKET_SHIFT, both & TL_PACKET_BYTES, load(counter.extra_packets),
+          load(counter.extra_bytes)};
 }
 
 void operator+=(tl_sums& a, const tl_sums& b) {
@@ -113,13 +115,21 @@ const std::vector<tl_sums>& BucketReader::Source::read(std::size_t cpu, std::siz
   undisturbed(versions, [&] {
     for (std::size_t i = 0; i < cells_; ++i)
       sums_[i] = load(cells[i].epoch) == epoch ? sums_of(cells[i]) : tl_sums{};
-    for (const std::size_t i : wanted_) {
-      const tl_counter_rest& rest = HookMemory::rest(counters, i);
+    for (const std::size_t i : wanted_)
       if (load(counters[i].epoch) == epoch)
-        sums_.at(load(counters[i].series)) += load(counters[i].now) - load(rest.before);
-    }
+        sums_.at(load(counters[i].series)) += gained(counters[i]);
   });
   return sums_;
+}
+
+void BucketReader::Source::add_total(std::span<const tl_counter> of_cpu, std::size_t i) {
+  tl_sums total;
+  undisturbed([&] { return std::array{load(of_cpu[i].version)}; },
+              [&] {
+                total = load(HookMemory::rest(of_cpu, i).sums);
+                total += gained(of_cpu[i]);
+              });
+  sums_.at(load(of_cpu[i].series)) += total;
 }
 
 const std::vector<tl_sums>& BucketReader::Source::totals(std::size_t cpu) {
@@ -127,8 +137,7 @@ const std::vector<tl_sums>& BucketReader::Source::totals(std::size_t cpu) {
   undisturbed([&] { return std::array{load(HookMemory::rest(counters, 0).moves)}; },
               [&] {
                 std::fill(sums_.begin(), sums_.end(), tl_sums{});
-                for (std::size_t i = 0; i < counters.size(); ++i)
-                  sums_.at(load(counters[i].series)) += load(counters[i].now);
+                for (std::size_t i = 0; i < counters.size(); ++i) add_total(counters, i);
               });
   return sums_;
 }

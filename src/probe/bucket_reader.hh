@@ -59,6 +59,8 @@ class BucketReader {
       std::uint32_t epoch;
       std::size_t counter;
     };
+    void add_total(std::span<const tl_counter> of_cpu, std::size_t i);
+
     HookMemory memory_;
     std::size_t cpus_;
     std::uint32_t cells_;

@@ -13,6 +13,8 @@ void set_counter_constants(Rodata& rodata, const CounterLayout& layout) {
   rodata.tl_device_series = layout.device_series;
   rodata.tl_ports = static_cast<std::uint32_t>(layout.ports.size());
   rodata.tl_cells = layout.cells();
+  rodata.tl_cpus = layout.cpus;
+  rodata.tl_counts_offered = layout.offered;
   rodata.tl_count_unknown = layout.count_unknown;
 }
 

@@ -13,16 +13,16 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
-#include <variant>
+#include <map>
 
 #include "base/errors.hh"
 #include "base/fd.hh"
 #include "base/privileges.hh"
-#include "counters.skel.h"
-#include "counters_raw.skel.h"
 #include "probe/bpf_messages.hh"
-#include "probe/counter_constants.hh"
+#include "probe/counter_programs.hh"
 #include "probe/counter_tap.hh"
+#include "probe/kernel_abilities.hh"
+#include "probe/load_time.hh"
 
 namespace tl {
 namespace {
@@ -33,6 +33,9 @@ constexpr std::uint64_t kRingTimeNs = 5'000'000'000, kLeastRingTimeNs = 100'000'
 constexpr std::uint32_t kMinSlots = 64, kMaxSlots = 16'384;
 constexpr std::uint32_t kMaxCells = 65'536;           // what tl_counter.series can tell apart
 constexpr std::uint64_t kMaxRingBytes = 20ULL << 20;  // of one hook; two are always mapped
+
+// How far into a value the verifier lets a program reach (BPF_MAX_VAR_OFF, linux/bpf_verifier.h).
+constexpr std::size_t kMaxCounterBytes = 1UL << 29;
 
 // The trace event program of devices that open.
 constexpr const char* kOpenings = "tl_opened";
@@ -79,75 +82,64 @@ constexpr std::ptrdiff_t kMostAtTcx = 64;
 // Without it the kernel refuses programs of that type (bpf_prog_load, kernel/bpf/syscall.c).
 bool may_use_tcx() { return has_capability("CAP_NET_ADMIN") || has_capability("CAP_SYS_ADMIN"); }
 
-std::uint32_t chosen_slots(const CounterLayout& layout, std::uint32_t cpus) {
+std::uint32_t chosen_slots(const CounterLayout& layout) {
   if (layout.slots != 0) return std::bit_ceil(layout.slots);
   const auto slots_for = [&](std::uint64_t time_ns) {
     return std::bit_ceil(static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
         time_ns / static_cast<std::uint64_t>(layout.interval_ns), kMinSlots, kMaxSlots)));
   };
   std::uint32_t slots = slots_for(kRingTimeNs);
-  const std::uint64_t slot_bytes = std::uint64_t{cpus} * layout.cells() * sizeof(tl_cell);
+  const std::uint64_t slot_bytes = std::uint64_t{layout.cpus} * layout.cells() * sizeof(tl_cell);
   while (slots > slots_for(kLeastRingTimeNs) && slots * slot_bytes > kMaxRingBytes) slots /= 2;
   return slots;
+}
+
+// With what it leaves to be chosen.
+CounterLayout completed(CounterLayout layout) {
+  if (layout.cpus == 0) layout.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  layout.slots = chosen_slots(layout);
+  return layout;
 }
 
 }  // namespace
 
 struct CounterKernel::Impl {
+  explicit Impl(const CounterLayout& complete) : layout{complete}, programs{complete} {}
+
   CounterLayout layout;
-  std::uint32_t cpus = 0;
-  bpf_object_skeleton* skeleton = nullptr;
-  bpf_object* object = nullptr;
-  std::variant<std::monostate, std::unique_ptr<counters, void (*)(counters*)>,
-               std::unique_ptr<counters_raw, void (*)(counters_raw*)>>
-      owner;
+  CounterPrograms programs;
   struct HookMappings {
     Mapping ring, counters, state;
   };
   std::array<HookMappings, 4> hooks;
   Mapping devices, ports;
   std::vector<CounterTap> taps;
-  volatile tl_control* control = nullptr;
 
-  bpf_map* map(const std::string& name) const {
-    bpf_map* found = bpf_object__find_map_by_name(object, name.c_str());
-    if (found == nullptr) throw MachineError{"load counters: no map " + name};
-    return found;
-  }
-  bpf_program* program(const std::string& name) const {
-    return bpf_object__find_program_by_name(object, name.c_str());
-  }
   // Of each packet there are two, of which one is loaded: where every device counts at the trace
   // events, none needs to be asked for.
   [[nodiscard]] bool skips() const { return layout.taps || !layout.count_unknown; }
   bpf_program* program(Hook hook) const {
     const char* which = is_of_packets(hook) && skips() ? "_skipping" : "";
-    return program(fmt::format("tl_{}{}", kHookNames.at(static_cast<std::size_t>(hook)), which));
+    return programs.program(
+        fmt::format("tl_{}{}", kHookNames.at(static_cast<std::size_t>(hook)), which));
   }
   static bool is_of_packets(Hook hook) { return hook == Hook::rx || hook == Hook::tx; }
   bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
   static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only sums
 
-  template <class Skeleton>
-  void prepare(Skeleton& s) {
-    set_counter_constants(*s.rodata, layout);
-    skeleton = s.skeleton;
-    object = s.obj;
-  }
-
-  template <class Skeleton>
-  void take_globals(Skeleton& s) {
-    control = &s.bss->tl_control;
-    control->interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
-    control->mode = layout.mock_clock ? TL_MOCKING : 0U;
-    control->next_series = 1;
+  void set_control() const {
+    volatile tl_control& control = programs.control();
+    control.interval_ns = static_cast<std::uint64_t>(layout.interval_ns);
+    control.mode = layout.mock_clock ? TL_MOCKING : 0U;
+    control.next_series = 1;
   }
 
   void set_counting(bool on) const {
-    control->usual_interval_ns = 0;
-    control->mode = on ? control->mode | TL_COUNTING : control->mode & ~TL_COUNTING;
-    const bool is_usual = control->mode == TL_COUNTING && control->interval_ns <= UINT32_MAX;
-    if (is_usual) control->usual_interval_ns = control->interval_ns;
+    volatile tl_control& control = programs.control();
+    control.usual_interval_ns = 0;
+    control.mode = on ? control.mode | TL_COUNTING : control.mode & ~TL_COUNTING;
+    const bool is_usual = control.mode == TL_COUNTING && control.interval_ns <= UINT32_MAX;
+    if (is_usual) control.usual_interval_ns = control.interval_ns;
     if (!on) stop_slots();
   }
 
@@ -164,63 +156,73 @@ struct CounterKernel::Impl {
     }
   }
 
-  void size_maps() const {
-    const std::uint32_t cells = layout.cells();
-    const auto size = [](bpf_map* m, std::uint32_t entries, std::size_t value_bytes) {
-      if (bpf_map__set_max_entries(m, entries) != 0 ||
-          bpf_map__set_value_size(m, static_cast<std::uint32_t>(value_bytes)) != 0)
-        throw MachineError{fmt::format("load counters: cannot size map {}", bpf_map__name(m))};
-    };
-    for (std::size_t i = 0; i < kHookNames.size(); ++i) {
-      const std::string hook = kHookNames[i];
-      const bool used = loads(static_cast<Hook>(i));
-      if (has_ring(static_cast<Hook>(i)))
-        size(map(hook + "_ring"), used ? cpus * layout.slots : 1, cells * sizeof(tl_cell));
-      size(map(hook + "_counters"), used ? cpus : 1,
-           2 * HookMemory::count(cells) * sizeof(tl_counter));
-      size(map(hook + "_state"), 1, sizeof(tl_hook_state));
-      bpf_program__set_autoload(program(static_cast<Hook>(i)), used);
-    }
-    size(map("devices"), layout.device_series, sizeof(tl_device));
-    for (const char* name : {"tl_rx", "tl_tx"})
-      bpf_program__set_autoload(program(name + std::string{skips() ? "" : "_skipping"}), false);
-    if (!layout.sees_openings) bpf_program__set_autoload(program(kOpenings), false);
-    if (layout.raw_tp) return;  // whose object has the programs of the trace events alone
-    const TapAbilities can = tap_abilities();
-    const bool loads_tap = layout.taps && layout.shared_taps && can.shares_taps;
-    const bool loads_tcx = layout.taps && layout.tcx && can.has_tcx && may_use_tcx();
-    bpf_program__set_autoload(program("tl_tap"), loads_tap);
-    for (const char* name : {"tl_tcx_rx", "tl_tcx_tx"})
-      bpf_program__set_autoload(program(name), loads_tcx);
+  static void size(bpf_map* map, std::size_t entries, std::size_t value_bytes) {
+    if (bpf_map__set_max_entries(map, static_cast<__u32>(entries)) != 0 ||
+        bpf_map__set_value_size(map, static_cast<__u32>(value_bytes)) != 0)
+      throw MachineError{fmt::format("load counters: cannot size map {}", bpf_map__name(map))};
   }
 
-  void load() const {
-    const int error = bpf_object__load_skeleton(skeleton);
-    if (error == 0) return;
-    if (!verifier_refused() && (error == -EPERM || error == -EACCES))
-      throw MachineError{"load counters: " + errno_text(-error) +
-                         " (the capabilities are there, but a user namespace, a seccomp filter "
-                         "or the kernel's lockdown forbids it)"};
-    if (error == -ESRCH || error == -ENOENT)
-      throw MachineError{
-          "load counters: the kernel has no BTF (boot one built with CONFIG_DEBUG_INFO_BTF=y)"};
-    throw MachineError{
-        fmt::format("load counters: {}: {}", errno_text(-error), last_libbpf_message())};
+  void size_maps() const {
+    for (std::size_t i = 0; i < kHookNames.size(); ++i) {
+      const std::string hook = kHookNames[i];
+      if (has_ring(static_cast<Hook>(i)))
+        size(programs.map(hook + "_ring"),
+             loads(static_cast<Hook>(i)) ? std::size_t{layout.cpus} * layout.slots : 1,
+             layout.cells() * sizeof(tl_cell));
+      size(programs.map(hook + "_state"), 1, sizeof(tl_hook_state));
+    }
+    size(programs.map("devices"), layout.device_series, sizeof(tl_device));
+  }
+
+  // Made here rather than by libbpf, as the instructions name them before it loads anything.
+  void make_counters() const {
+    const std::size_t cpu_bytes = 2 * HookMemory::count(layout.cells()) * sizeof(tl_counter);
+    std::map<int, int> memory;
+    for (std::size_t i = 0; i < kHookNames.size(); ++i) {
+      const std::size_t bytes = loads(static_cast<Hook>(i)) ? layout.cpus * cpu_bytes : cpu_bytes;
+      if (bytes >= kMaxCounterBytes)
+        throw UsageError{
+            fmt::format("series: {} MB of counters for this machine's CPUs are too "
+                        "many, the kernel allows 512 (choose fewer)",
+                        bytes >> 20)};
+      memory[TL_FOR_RX_COUNTERS + static_cast<int>(i)] =
+          programs.make_map(std::string{kHookNames[i]} + "_counters", bytes);
+    }
+    set_load_time(programs.object(),
+                  {{TL_FOR_CPUS, static_cast<std::int32_t>(layout.cpus)},
+                   {TL_FOR_CPU_BYTES, static_cast<std::int32_t>(cpu_bytes)}},
+                  memory);
+  }
+
+  void choose_programs() const {
+    for (std::size_t i = 0; i < kHookNames.size(); ++i)
+      bpf_program__set_autoload(program(static_cast<Hook>(i)), loads(static_cast<Hook>(i)));
+    for (const char* name : {"tl_rx", "tl_tx"})
+      bpf_program__set_autoload(programs.program(name + std::string{skips() ? "" : "_skipping"}),
+                                false);
+    if (!layout.sees_openings) bpf_program__set_autoload(programs.program(kOpenings), false);
+    if (programs.program("tl_tap") == nullptr) return;  // the variant has the trace events alone
+    const KernelAbilities can = kernel_abilities();
+    const bool loads_tap = layout.taps && layout.shared_taps && can.shares_taps;
+    const bool loads_tcx = layout.taps && layout.tcx && can.has_tcx && may_use_tcx();
+    bpf_program__set_autoload(programs.program("tl_tap"), loads_tap);
+    for (const char* name : {"tl_tcx_rx", "tl_tcx_tx"})
+      bpf_program__set_autoload(programs.program(name), loads_tcx);
   }
 
   void map_memory() {
     for (std::size_t i = 0; i < kHookNames.size(); ++i) {
       if (!loads(static_cast<Hook>(i))) continue;
       const auto mapping = [&](const char* suffix) {
-        const bpf_map* m = map(std::string{kHookNames[i]} + suffix);
+        const bpf_map* m = programs.map(std::string{kHookNames[i]} + suffix);
         return Mapping{bpf_map__fd(m), map_bytes(m), bpf_map__name(m)};
       };
       hooks[i] = {has_ring(static_cast<Hook>(i)) ? mapping("_ring") : Mapping{},
                   mapping("_counters"), mapping("_state")};
     }
-    const bpf_map* device_map = map("devices");
+    const bpf_map* device_map = programs.map("devices");
     devices = Mapping{bpf_map__fd(device_map), map_bytes(device_map), "devices"};
-    const bpf_map* port_map = map("port_table");
+    const bpf_map* port_map = programs.map("port_table");
     ports = Mapping{bpf_map__fd(port_map), map_bytes(port_map), "port_table"};
     auto table = ports.as<std::uint8_t>();
     for (std::size_t i = 0; i < layout.ports.size(); ++i)
@@ -243,54 +245,34 @@ struct CounterKernel::Impl {
   void want_packets(bool wanted) const {
     for (const Hook hook : {Hook::rx, Hook::tx}) bpf_program__set_autoattach(program(hook), wanted);
   }
-  void want_openings(bool wanted) const { bpf_program__set_autoattach(program(kOpenings), wanted); }
+  void want_openings(bool wanted) const {
+    bpf_program__set_autoattach(programs.program(kOpenings), wanted);
+  }
 
   bool may_have_tcx() const {
     return std::count_if(taps.begin(), taps.end(), [](const CounterTap& tap) {
              return tap.counted_at() == CountedAt::tcx;
            }) < kMostAtTcx;
   }
-
-  // What is wanted and not yet attached.
-  void attach() const {
-    const int error = bpf_object__attach_skeleton(skeleton);
-    if (error != 0)
-      throw MachineError{
-          fmt::format("attach counters: {}: {}", errno_text(-error), last_libbpf_message())};
-  }
 };
 
-CounterKernel::CounterKernel(const CounterLayout& layout) : impl_{std::make_unique<Impl>()} {
+CounterKernel::CounterKernel(const CounterLayout& layout) {
   require_counter_privileges();
   keep_libbpf_messages();
-  Impl& impl = *impl_;
-  impl.layout = layout;
-  impl.cpus =
-      layout.cpus != 0 ? layout.cpus : static_cast<std::uint32_t>(libbpf_num_possible_cpus());
   if (layout.ports.size() > 64) throw UsageError{"ports: at most 64 at once"};
   if (layout.cells() > kMaxCells)
     throw UsageError{fmt::format("series: at most {} at once, ports included", kMaxCells)};
-  impl.layout.slots = chosen_slots(layout, impl.cpus);
-  if (layout.raw_tp) {
-    auto& owner = impl.owner.emplace<2>(counters_raw__open(), &counters_raw__destroy);
-    if (!owner) throw_errno("open", "counter programs");
-    impl.prepare(*owner);
-  } else {
-    auto& owner = impl.owner.emplace<1>(counters__open(), &counters__destroy);
-    if (!owner) throw_errno("open", "counter programs");
-    impl.prepare(*owner);
-  }
-  impl.size_maps();
-  impl.load();
-  if (auto* raw = std::get_if<2>(&impl.owner))
-    impl.take_globals(**raw);
-  else
-    impl.take_globals(*std::get<1>(impl.owner));
-  impl.map_memory();
-  impl.number_counters();
-  impl.want_packets(layout.count_unknown);
-  impl.want_openings(layout.count_unknown);
-  impl.attach();
+  impl_ = std::make_unique<Impl>(completed(layout));
+  impl_->size_maps();
+  impl_->make_counters();
+  impl_->choose_programs();
+  impl_->programs.load();
+  impl_->set_control();
+  impl_->map_memory();
+  impl_->number_counters();
+  impl_->want_packets(layout.count_unknown);
+  impl_->want_openings(layout.count_unknown);
+  impl_->programs.attach();
 }
 
 CounterKernel::~CounterKernel() = default;
@@ -298,29 +280,29 @@ CounterKernel::~CounterKernel() = default;
 NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
   const bool has_ports = device.counts_ports && !impl_->layout.ports.empty();
   tl_device_series value{TL_SERIES_OTHER, has_ports ? TL_COUNTS_PORTS : 0U};
-  if (impl_->control->next_series < impl_->layout.device_series) {
-    value.series = impl_->control->next_series;
-    impl_->control->next_series = value.series + 1;
+  if (impl_->programs.control().next_series < impl_->layout.device_series) {
+    value.series = impl_->programs.control().next_series;
+    impl_->programs.control().next_series = value.series + 1;
     impl_->devices.as<tl_device>()[value.series] = {device.key, device.type, 1};
   }
   NamedDevice named{value.series, CountedAt::trace_events};
   if (impl_->layout.taps) {
     ObservedDevice observed = device;
     observed.sends_what_tcx_sees = device.sends_what_tcx_sees && impl_->may_have_tcx();
-    if (auto tap = CounterTap::open(impl_->object, impl_->layout, observed, value)) {
+    if (auto tap = CounterTap::open(impl_->programs.object(), impl_->layout, observed, value)) {
       named.counted_at = tap->counted_at();
       impl_->taps.push_back(std::move(*tap));
       value.flags |= TL_TAPPED;
     }
   }
-  const bpf_map* table = impl_->map("device_table");
+  const bpf_map* table = impl_->programs.map("device_table");
   if (bpf_map_update_elem(bpf_map__fd(table), &device.key, &value, BPF_ANY) != 0)
     throw_errno("name device in", "counter programs");
   if (named.counted_at == CountedAt::trace_events) impl_->want_packets(true);
   // A tap ends where its device moves to another namespace; the others have to see that.
   if (named.counted_at != CountedAt::tap) {
     impl_->want_openings(true);
-    impl_->attach();
+    impl_->programs.attach();
   }
   return named;
 }
@@ -333,8 +315,8 @@ std::vector<std::uint32_t> CounterKernel::lost_taps() const {
 }
 
 void CounterKernel::attach(bool on) {
-  if (on) return impl_->attach();
-  bpf_object__detach_skeleton(impl_->skeleton);
+  if (on) return impl_->programs.attach();
+  impl_->programs.detach();
   impl_->taps.clear();
 }
 
@@ -347,10 +329,12 @@ void CounterKernel::clear() {
   impl_->number_counters();
 }
 
-void CounterKernel::set_mock_time(std::uint64_t now_ns) { impl_->control->mock_now_ns = now_ns; }
+void CounterKernel::set_mock_time(std::uint64_t now_ns) {
+  impl_->programs.control().mock_now_ns = now_ns;
+}
 
 const CounterLayout& CounterKernel::layout() const { return impl_->layout; }
-std::uint32_t CounterKernel::cpus() const { return impl_->cpus; }
+std::uint32_t CounterKernel::cpus() const { return impl_->layout.cpus; }
 
 HookMemory CounterKernel::memory(Hook hook) const {
   const Impl::HookMappings& m = impl_->hooks.at(static_cast<std::size_t>(hook));

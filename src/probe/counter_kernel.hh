@@ -17,6 +17,13 @@ namespace tl {
 enum class Hook : std::size_t { rx, tx, offered, failed };
 inline constexpr std::array<const char*, 4> kHookNames{"rx", "tx", "offered", "failed"};
 
+// As which the programs are compiled.
+enum class CounterVariant {
+  fitting,  // what the kernel can have of the first two
+  probing,  // reads kernel memory only by calls, as before Linux 6.2
+  raw_tp    // for kernels without their own BTF
+};
+
 // Which programs are loaded, and how much memory they share.
 struct CounterLayout {
   std::int64_t interval_ns = 10'000'000;
@@ -26,8 +33,8 @@ struct CounterLayout {
   std::uint32_t cpus = 0;   // that the maps have room for; 0: every CPU that may come online
   std::uint32_t slots = 0;  // buckets kept a CPU, a power of two; 0 chooses for about five seconds
   bool offered = false;     // also count before the qdisc
-  bool raw_tp = false;      // the variant for kernels without their own BTF
-  bool count_unknown = true;  // give devices that were not named a series
+  CounterVariant variant = CounterVariant::fitting;  // another one: tests
+  bool count_unknown = true;                         // give devices that were not named a series
   bool taps = true;           // count named devices by themselves (probe/counter_tap.hh)
   bool tcx = true;            // and not only at taps, but at traffic-control hooks
   bool shared_taps = true;    // tests: false, as if the kernel could not have one program for all

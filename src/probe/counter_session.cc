@@ -102,11 +102,11 @@ std::vector<CounterValues> CounterSession::failed() const {
   const std::uint32_t cells = kernel_.layout().cells();
   std::vector<CounterValues> sums(cells);
   for (std::size_t cpu = 0; cpu < kernel_.cpus(); ++cpu) {
-    const auto series =
-        memory.of_cpu(cpu, cells).subspan(TL_DEVICE_SLOTS);  // no slots are used here
-    for (std::uint32_t i = 0; i < cells; ++i) {
-      sums[i].tx_bytes += series[i].now.bytes;
-      sums[i].tx_packets += series[i].now.packets;
+    const auto counters = memory.of_cpu(cpu, cells);
+    for (std::uint32_t i = 0; i < cells; ++i) {  // no slots are used here, nor buckets
+      const tl_sums& failed = HookMemory::rest(counters, TL_DEVICE_SLOTS + i).sums;
+      sums[i].tx_bytes += failed.bytes;
+      sums[i].tx_packets += failed.packets;
     }
   }
   return sums;

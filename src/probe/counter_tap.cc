@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/if_ether.h>
@@ -17,6 +16,7 @@
 
 #include "base/errors.hh"
 #include "counters.skel.h"
+#include "counters_probing.skel.h"
 #include "counters_raw.skel.h"
 #include "counters_tap.skel.h"
 #include "probe/bpf_messages.hh"
@@ -28,10 +28,12 @@ namespace {
 using TapBss = std::remove_pointer_t<decltype(counters_tap::bss)>;
 using TraceBss = std::remove_pointer_t<decltype(counters::bss)>;
 using RawBss = std::remove_pointer_t<decltype(counters_raw::bss)>;
+using ProbingBss = std::remove_pointer_t<decltype(counters_probing::bss)>;
 // The tap maps the trace programs' variables as its own.
-static_assert(sizeof(TapBss) == sizeof(TraceBss) && sizeof(TapBss) == sizeof(RawBss));
-static_assert(offsetof(TapBss, tl_control) == offsetof(TraceBss, tl_control) &&
-              offsetof(TapBss, tl_control) == offsetof(RawBss, tl_control));
+template <class Bss>
+constexpr bool kIsShared = sizeof(TapBss) == sizeof(Bss) &&
+                           offsetof(TapBss, tl_control) == offsetof(Bss, tl_control);
+static_assert(kIsShared<TraceBss> && kIsShared<RawBss> && kIsShared<ProbingBss>);
 
 void reuse(bpf_map* mine, const bpf_map* theirs) {
   if (theirs == nullptr || bpf_map__reuse_fd(mine, bpf_map__fd(theirs)) != 0)
@@ -107,15 +109,6 @@ void bind_to(const UniqueFd& socket, std::uint32_t ifindex, std::uint16_t protoc
 }
 
 }  // namespace
-
-TapAbilities tap_abilities() {
-  const std::unique_ptr<btf, void (*)(btf*)> kernel{btf__load_vmlinux_btf(), &btf__free};
-  if (!kernel) return {};
-  const bool shares_taps =
-      btf__find_by_name_kind(kernel.get(), "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
-  const bool has_tcx = btf__find_by_name_kind(kernel.get(), "tcx_link", BTF_KIND_STRUCT) > 0;
-  return {shares_taps, shares_taps && has_tcx};
-}
 
 std::optional<CounterTap> CounterTap::open(const bpf_object* counters, const CounterLayout& layout,
                                            const ObservedDevice& device,

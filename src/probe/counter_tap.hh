@@ -16,14 +16,6 @@ struct bpf_object;
 
 namespace tl {
 
-// What this kernel can.
-struct TapAbilities {
-  bool shares_taps = false;  // shows a socket filter the packet as it has it itself (since 6.2),
-                             // which a program for all taps needs
-  bool has_tcx = false;      // since 6.6
-};
-TapAbilities tap_abilities();
-
 class CounterTap {
  public:
   // Counts `device` into the maps of `counters`, a loaded object of the counter programs. The

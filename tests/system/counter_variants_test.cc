@@ -6,7 +6,7 @@
 #include "base/process.hh"
 #include "probe/counter_points.hh"
 #include "probe/counter_session.hh"
-#include "probe/counter_tap.hh"
+#include "probe/kernel_abilities.hh"
 #include "support/veth_pair.hh"
 
 namespace tl::counter_variants_test {
@@ -111,13 +111,20 @@ TEST_CASE("T93 the trace event programs count exactly on this kernel") {
 TEST_CASE("T93 their raw_tp twins count exactly on this kernel") {
   CounterLayout layout;
   layout.taps = false;
-  layout.raw_tp = true;
+  layout.variant = CounterVariant::raw_tp;
+  check_variant(layout, CountedAt::trace_events);
+}
+
+TEST_CASE("T93 those that read memory by calls count exactly on this kernel") {
+  CounterLayout layout;
+  layout.taps = false;
+  layout.variant = CounterVariant::probing;
   check_variant(layout, CountedAt::trace_events);
 }
 
 // Of all places the one that costs least: the traffic-control hooks since 6.6.
 TEST_CASE("T93 what is chosen for a veth device counts exactly on this kernel") {
-  check_variant(CounterLayout{}, tap_abilities().has_tcx ? CountedAt::tcx : CountedAt::tap);
+  check_variant(CounterLayout{}, kernel_abilities().has_tcx ? CountedAt::tcx : CountedAt::tap);
 }
 
 TEST_CASE("T93 the taps count exactly on this kernel") {

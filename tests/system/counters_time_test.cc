@@ -249,4 +249,13 @@ TEST_CASE("T13 room for more CPUs than are online is empty; a CPU beyond the roo
   CHECK(narrow.totals().tx_packets == 1);
   CHECK(narrow.lost() == 2);
 }
+
+TEST_CASE(
+    "more series than the kernel has room for on so many CPUs: said before anything is loaded") {
+  CounterLayout layout = interval_of(10'000'000);
+  layout.cpus = 8192;
+  layout.device_series = 64;
+  CHECK_THROWS_WITH_AS(CounterKernel{layout}, doctest::Contains("the kernel allows 512"),
+                       UsageError);
+}
 }  // namespace tl::counters_time_test

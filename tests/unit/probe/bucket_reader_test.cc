@@ -39,16 +39,19 @@ struct Memory {
     tl_cell& cell = hook.ring[(cpu * layout.slots + counter.epoch % layout.slots) * layout.cells() +
                               counter.series];
     if (cell.epoch != counter.epoch) cell = {counter.epoch, 0, 0, 0, 0, 0};
-    cell.packets += static_cast<std::uint32_t>(counter.now.packets - more.before.packets);
-    cell.bytes += counter.now.bytes - more.before.bytes;
-    more.before = counter.now;
+    const std::uint64_t packets = counter.gained >> TL_PACKET_SHIFT;
+    const std::uint64_t bytes = counter.gained & TL_PACKET_BYTES;
+    cell.packets += static_cast<std::uint32_t>(packets);
+    cell.bytes += bytes;
+    more.sums.packets += packets;
+    more.sums.bytes += bytes;
+    counter.gained = 0;
   }
   void add_to(Hook& hook, std::size_t cpu, std::uint32_t epoch, tl_counter& counter,
               std::uint64_t bytes) const {
     if (counter.epoch != epoch) close(hook, cpu, counter);
     counter.epoch = epoch;
-    counter.now.packets += 1;
-    counter.now.bytes += bytes;
+    counter.gained += TL_ONE_PACKET + bytes;
   }
   void add(Hook& hook, std::size_t cpu, std::uint32_t epoch, std::size_t of, std::uint64_t bytes) {
     add_to(hook, cpu, epoch, series(hook, cpu, of), bytes);
@@ -146,8 +149,8 @@ TEST_CASE("totals are those of the series and of the slots of its devices, on ev
   m.add_to(m.tx, 1, 10, m.slot(m.tx, 1, 3), 100);
   m.add(m.tx, 0, 10, 2, 20);
   m.add(m.tx, 0, 11, 2, 3);
-  m.series(m.tx, 0, 2).now.extra_packets = 2;
-  m.series(m.tx, 0, 2).now.extra_bytes = 132;
+  m.series(m.tx, 0, 2).extra_packets = 2;
+  m.series(m.tx, 0, 2).extra_bytes = 132;
   const std::vector<CounterValues> totals = m.reader(10).totals();
   CHECK(totals.at(2) == CounterValues{0, 0, 123, 3, 0, 0, 255, 5});
   CHECK(totals.at(1) == CounterValues{});
@@ -173,19 +176,19 @@ TEST_CASE("a reader beside a writer sees every bucket and total whole") {
     for (std::uint32_t epoch = kFirst; epoch < kFirst + kBuckets; ++epoch) {
       while (epoch > read + 4) std::this_thread::yield();  // the ring holds eight
       next_version(counter.version);
-      if (counter.now.packets != rest.before.packets) {
+      if (counter.gained != 0) {
         tl_cell& cell = m.rx.ring[counter.epoch % m.layout.slots * m.layout.cells() + 1];
-        set(cell.packets, counter.now.packets - rest.before.packets);
-        set(cell.bytes, counter.now.bytes - rest.before.bytes);
+        set(cell.packets, counter.gained >> TL_PACKET_SHIFT);
+        set(cell.bytes, counter.gained & TL_PACKET_BYTES);
         set(cell.epoch, counter.epoch);
-        set(rest.before.packets, counter.now.packets);
-        set(rest.before.bytes, counter.now.bytes);
+        set(rest.sums.packets, rest.sums.packets + cell.packets);
+        set(rest.sums.bytes, rest.sums.bytes + cell.bytes);
+        set(counter.gained, 0);
       }
       set(counter.epoch, epoch);
       next_version(counter.version);
       for (std::uint32_t packet = 0; packet < 1 + epoch % 5; ++packet) {
-        set(counter.now.packets, counter.now.packets + 1);
-        set(counter.now.bytes, counter.now.bytes + epoch);
+        set(counter.gained, counter.gained + TL_ONE_PACKET + epoch);
       }
       written = epoch + 1;
     }
