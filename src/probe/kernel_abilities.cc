@@ -21,9 +21,7 @@ bool has_member(const btf* kernel, std::uint32_t type_id, std::string_view name)
   return false;
 }
 
-}  // namespace
-
-KernelAbilities kernel_abilities() {
+KernelAbilities by_btf() {
   const std::unique_ptr<btf, void (*)(btf*)> kernel{btf__load_vmlinux_btf(), &btf__free};
   if (!kernel) return {};
   const auto id_of = [&](const char* name, std::uint32_t kind) {
@@ -35,6 +33,14 @@ KernelAbilities kernel_abilities() {
                        has_member(kernel.get(), static_cast<std::uint32_t>(packet), "vlan_all");
   can.shares_taps = can.reads_directly && id_of("bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
   can.has_tcx = can.shares_taps && id_of("tcx_link", BTF_KIND_STRUCT) > 0;
+  return can;
+}
+
+}  // namespace
+
+// Asked once: reading all of the kernel's types takes milliseconds.
+KernelAbilities kernel_abilities() {
+  static const KernelAbilities can = by_btf();
   return can;
 }
 
