@@ -192,12 +192,20 @@ in_bucket:;
 
 without_counters:
 	return lose(device_in(&sight), hook_of(&sight), at_event && sight.hook != HOOK_offered ? TL_TAPPED : 0);
-search_first:
+search_first: /* of devices that share a first slot most lie right behind it */
+	if (is_same_device(slot[1].device, name)) {
+		++slot;
+		goto skip;
+	}
 	slot = search(device_in(&sight), slot, sight.hook);
 	if (!slot)
 		return 0;
 	goto skip;
 search_slot:
+	if (slot[1].device == name) {
+		++slot;
+		goto in_slot;
+	}
 	slot = search(device_in(&sight), slot, hook_of(&sight));
 	/* tcx programs stay with a device that moves to another namespace, whose packets are not wanted, or not by them. */
 	if (!slot || (!at_event && !counts_here(&sight, slot)))

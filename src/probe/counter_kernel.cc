@@ -124,7 +124,9 @@ struct CounterKernel::Impl {
         fmt::format("tl_{}{}", kHookNames.at(static_cast<std::size_t>(hook)), which));
   }
   static bool is_of_packets(Hook hook) { return hook == Hook::rx || hook == Hook::tx; }
-  bool loads(Hook hook) const { return hook != Hook::offered || layout.offered; }
+  bool loads(Hook hook) const {
+    return hook == Hook::offered ? layout.offered : hook != Hook::failed || layout.refused;
+  }
   static bool has_ring(Hook hook) { return hook != Hook::failed; }  // else only sums
 
   void set_control() const {

@@ -33,6 +33,7 @@ struct CounterLayout {
   std::uint32_t cpus = 0;   // that the maps have room for; 0: every CPU that may come online
   std::uint32_t slots = 0;  // buckets kept a CPU, a power of two; 0 chooses for about five seconds
   bool offered = false;     // also count before the qdisc
+  bool refused = false;     // and what drivers do not take: one more trace event for each packet
   CounterVariant variant = CounterVariant::fitting;  // another one: tests
   bool count_unknown = true;                         // give devices that were not named a series
   bool taps = true;           // count named devices by themselves (probe/counter_tap.hh)

@@ -101,6 +101,7 @@ std::vector<CounterValues> CounterSession::failed() const {
   const HookMemory memory = kernel_.memory(Hook::failed);
   const std::uint32_t cells = kernel_.layout().cells();
   std::vector<CounterValues> sums(cells);
+  if (memory.counters.empty()) return sums;
   for (std::size_t cpu = 0; cpu < kernel_.cpus(); ++cpu) {
     const auto counters = memory.of_cpu(cpu, cells);
     for (std::uint32_t i = 0; i < cells; ++i) {  // no slots are used here, nor buckets

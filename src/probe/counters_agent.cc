@@ -59,6 +59,7 @@ class CountersAgent {
     CounterLayout layout;
     layout.interval_ns = plan.interval.count();
     layout.ports = plan.ports;
+    layout.refused = true;  // device statistics lack it
     session_.emplace(layout);
     spool_.emplace(folder_ / "counters");
     for (CounterPoint& point : points_)

@@ -11,6 +11,11 @@ std::vector<CounterPoint> open_points(const Counting::Points& points) {
   return opened;
 }
 
+CounterLayout with_refused(CounterLayout layout) {
+  layout.refused = true;  // device statistics lack it
+  return layout;
+}
+
 }  // namespace
 
 CounterLayout Counting::only_points() {
@@ -20,7 +25,7 @@ CounterLayout Counting::only_points() {
 }
 
 Counting::Counting(const Points& points, CounterLayout layout)
-    : points_{open_points(points)}, session_{std::move(layout)} {
+    : points_{open_points(points)}, session_{with_refused(std::move(layout))} {
   for (CounterPoint& point : points_)
     name_devices(point, session_.kernel(), LoopbackPorts::ignored);
   session_.start();

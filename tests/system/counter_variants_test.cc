@@ -68,6 +68,7 @@ void check_variant(CounterLayout layout, CountedAt where) {
   const VethPair pair;
   layout.ports = {kWantedPort};
   layout.offered = true;
+  layout.refused = true;
   layout.count_unknown = false;  // the same port elsewhere on the machine
   std::vector<CounterPoint> points;
   points.push_back(open_point("left", NetNs::open(path_of(pair.left))));
