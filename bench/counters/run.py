@@ -5,8 +5,9 @@ Usage: bench/counters/run.py [--build build/release] [--rounds 3] [--turns 11] [
 
 Run times are the kernel's own (BPF_ENABLE_STATS), of one program at a time, taking turns on one stream; "net" is without what
 the empty program at that place takes, which is what measuring costs. "skipping" is what the programs at the trace events take
-to see that a packet's device is counted by itself. Throughput is measured with and without, taking turns; "nothing" shows how
-far off the measurement itself may be, "empty" and "minimal" what is lost before and by any counter.
+to see that a packet's device is counted by itself. Throughput is measured with and without, taking turns, a tenth of a second
+behind every change; TCP uses CUBIC. "nothing" shows how far off the measurement itself may be, "empty" and "minimal" what is
+lost before and by any counter.
 Ends with the targets and whether they are met.
 """
 import argparse

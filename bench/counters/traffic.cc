@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -56,6 +57,14 @@ UniqueFd open_socket(int type) {
   return socket;
 }
 
+// The kernel's usual congestion control, whatever the machine has chosen: one that paces (BBR)
+// makes its own model of the path, and rates vary three times as much.
+void choose_congestion_control(const UniqueFd& sender) {
+  constexpr std::string_view kName = "cubic";
+  if (::setsockopt(sender.get(), IPPROTO_TCP, TCP_CONGESTION, kName.data(), kName.size()) != 0)
+    throw_errno("choose congestion control", std::string{kName});
+}
+
 const sockaddr* generic(const sockaddr_in& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
@@ -81,6 +90,7 @@ Stream::Stream(const Fan& fan, Kind kind, int busy, std::uint64_t per_second) {
     const sockaddr_in address = address_of(i, 2);
     sinks_.push_back(fan.right.run([&] { return open_socket(type); }));
     senders_.push_back(fan.left.run([&] { return open_socket(type); }));
+    if (kind != Kind::udp) choose_congestion_control(senders_.back());
     if (::bind(sinks_.back().get(), generic(address), sizeof address) != 0 ||
         (kind != Kind::udp && ::listen(sinks_.back().get(), 1) != 0))
       throw_errno("bind", "a sink");
