@@ -96,6 +96,32 @@ std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,
   }
 }
 
+std::vector<CounterValues> counted_at(const std::vector<CounterPoint>& points,
+                                      const std::vector<CounterValues>& totals) {
+  std::vector<CounterValues> counted;
+  for (const CounterPoint& point : points)
+    for (const std::uint32_t series : point.series) counted.push_back(totals.at(series));
+  return counted;
+}
+
+bool grew_alike(const std::vector<LinkStatistics>& before, const std::vector<LinkStatistics>& after,
+                const std::vector<CounterValues>& counted_before,
+                const std::vector<CounterValues>& counted_after) {
+  const std::size_t devices = before.size();
+  if (after.size() != devices || counted_before.size() != devices ||
+      counted_after.size() != devices)
+    return false;  // a device came or went
+  for (std::size_t i = 0; i < devices; ++i) {
+    LinkStatistics expected = before[i];
+    expected.rx_bytes += counted_after[i].rx_bytes - counted_before[i].rx_bytes;
+    expected.rx_packets += counted_after[i].rx_packets - counted_before[i].rx_packets;
+    expected.tx_bytes += counted_after[i].tx_bytes - counted_before[i].tx_bytes;
+    expected.tx_packets += counted_after[i].tx_packets - counted_before[i].tx_packets;
+    if (after[i] != expected) return false;
+  }
+  return true;
+}
+
 SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel) {
   SeriesNames names;
   names.ports = kernel.layout().ports;

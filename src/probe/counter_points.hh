@@ -41,6 +41,14 @@ std::vector<LinkStatistics> wait_quiet(const std::vector<CounterPoint>& points,
                                        std::chrono::milliseconds quiet,
                                        std::chrono::milliseconds limit);
 
+// What was counted of each of their devices, given the totals of all series.
+std::vector<CounterValues> counted_at(const std::vector<CounterPoint>& points,
+                                      const std::vector<CounterValues>& totals);
+// Whether the statistics of all devices grew by just what was counted meanwhile.
+bool grew_alike(const std::vector<LinkStatistics>& before, const std::vector<LinkStatistics>& after,
+                const std::vector<CounterValues>& counted_before,
+                const std::vector<CounterValues>& counted_after);
+
 // Names of all device series: those of the points, and what the kernel side found by itself.
 SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel);
 

@@ -57,8 +57,11 @@ class CounterSession {
   void drain(const Visit& visit);
   // 50 ms, less where the ring holds less than eight times that (100 us and hundreds of series).
   [[nodiscard]] std::chrono::nanoseconds drain_step() const;
-  // Closes the gate: packets from now on are not counted.
+  // Closes the gate: packets from now on are not counted, those of the grace period that it takes
+  // perhaps.
   void close();
+  // For who looked and saw that nothing was counted behind `mono_ns`: as if it had closed then.
+  void close_as_of(std::int64_t mono_ns) { closed_ns_ = mono_ns; }
   // Closes the gate and hands on the rest, including the bucket in progress.
   void stop(const Visit& visit);
 

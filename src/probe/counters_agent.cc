@@ -100,22 +100,57 @@ class CountersAgent {
       post_live();
       next_live = Deadline{kLiveStep};
     }
-    // Nothing passed while the gate closed when the statistics on both sides of that are the same.
-    const auto before = wait_quiet_draining(keep);
-    session_->close();
-    for (CounterPoint& point : points_) point.devices_after = point.read_devices();
-    is_exact_ = is_exact_ && final_statistics(points_) == before;
-    session_->stop(keep);
+    is_exact_ = close_between_packets(keep) && is_exact_;
   }
 
-  // The ring may hold less time than the traffic takes to cease.
-  std::vector<LinkStatistics> wait_quiet_draining(const CounterSession::Visit& keep) {
-    const Deadline limit{kQuietLimit};
-    for (;;) {
-      auto statistics = wait_quiet(points_, milliseconds{20}, milliseconds{50});
-      if (limit.passed() || statistics_of(points_) == statistics) return statistics;
-      session_->drain(keep);
+  // What the kernel and the counters say when nothing passes.
+  struct QuietMoment {
+    std::int64_t mono_ns = 0;
+    std::vector<std::vector<Link>> devices;  // by point
+    std::vector<CounterValues> counted;      // by device
+  };
+
+  // Nothing when packets never cease.
+  std::optional<QuietMoment> await_quiet_moment(const CounterSession::Visit& keep) {
+    for (const Deadline limit{kQuietLimit}; !limit.passed(); session_->drain(keep)) {
+      const auto before = wait_quiet(points_, milliseconds{20}, milliseconds{50});
+      QuietMoment moment{monotonic_ns(), read_devices(), counted_at(points_, session_->totals())};
+      if (statistics_of(points_) == before) return moment;
     }
+    return std::nullopt;
+  }
+
+  // Ends with device statistics of the moment up to which packets count. The gate takes a grace
+  // period to close, in which a packet may come. Whether it counts or not, the statistics of one
+  // side of the gate are right: those behind it when as much was counted as they have grown, those
+  // in front of it when nothing was.
+  bool close_between_packets(const CounterSession::Visit& keep) {
+    auto quiet = await_quiet_moment(keep);
+    session_->close();
+    keep_devices(read_devices());
+    session_->stop(keep);
+    if (!quiet) return false;
+    const auto after = final_statistics(points_);
+    const std::vector<CounterValues> counted = counted_at(points_, session_->totals());
+    if (counted == quiet->counted) {
+      session_->close_as_of(quiet->mono_ns);
+      keep_devices(std::move(quiet->devices));
+      return true;
+    }
+    std::vector<LinkStatistics> before;
+    for (const auto& devices : quiet->devices)
+      for (const Link& link : devices) before.push_back(link.statistics);
+    return grew_alike(before, after, quiet->counted, counted);
+  }
+
+  [[nodiscard]] std::vector<std::vector<Link>> read_devices() const {
+    std::vector<std::vector<Link>> devices;
+    for (const CounterPoint& point : points_) devices.push_back(point.read_devices());
+    return devices;
+  }
+  void keep_devices(std::vector<std::vector<Link>> devices) {
+    for (std::size_t i = 0; i < points_.size(); ++i)
+      points_[i].devices_after = std::move(devices[i]);
   }
 
   void post_live() {
