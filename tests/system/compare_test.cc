@@ -1,5 +1,6 @@
 // Series, ab, compare and gate with real runs on the netns engine. The load is far below what the
-// machine manages, so that a verdict does not depend on who else uses it.
+// machine manages, and the limit 30 % where a token bucket takes half, so that a verdict does not
+// depend on who else uses it: of so few runs, a single one beyond the limit makes it inconclusive.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -35,7 +36,7 @@ CommandResult ab(const fs::path& folder, const char* link_rate_b) {
   std::ofstream{folder / "a.yaml"} << experiment;
   std::ofstream{folder / "b.yaml"} << experiment << "link: {rate: " << link_rate_b << "}\n";
   return run_command({TL_PROGRAM, "ab", (folder / "a.yaml").native(), (folder / "b.yaml").native(),
-                      "--pairs", "6", "--warmup", "0", "--limit", "10%", "--compose", kCompose,
+                      "--pairs", "6", "--warmup", "0", "--limit", "30%", "--compose", kCompose,
                       "--results", (folder / "results").native(), "--json"},
                      120s);
 }
@@ -67,7 +68,7 @@ TEST_CASE(
   const TemporaryFolder folder;
   const fs::path base = series_of(folder.path() / "base", "0", "1");
   const fs::path same = series_of(folder.path() / "same", "0");
-  const fs::path slow = series_of(folder.path() / "slow", "75M");
+  const fs::path slow = series_of(folder.path() / "slow", "50M");
 
   const nlohmann::json manifest = read_json(base / "manifest.json");
   REQUIRE(manifest.at("runs").size() == 5);
@@ -88,7 +89,7 @@ TEST_CASE(
   CHECK(read_file(plot).find("iperf-server, received") != std::string::npos);
 
   const fs::path policy = folder.path() / "policy.yaml", evidence = folder.path() / "evidence";
-  std::ofstream{policy} << "gates:\n- {metric: goodput, max_worse: 5%}\n";
+  std::ofstream{policy} << "gates:\n- {metric: goodput, max_worse: 30%}\n";
   const auto gate = [&](const fs::path& runs) {
     return run_trafficlab({"gate", "--policy", policy.native(), runs.native(), "--baseline",
                            base.native(), "--force", "--evidence", evidence.native()});
@@ -109,7 +110,7 @@ TEST_CASE(
 
 TEST_CASE("ab: a second experiment slowed by a token bucket fails, an unchanged one passes") {
   const TemporaryFolder slowed, unchanged;
-  const CommandResult worse = ab(slowed.path(), "75M");
+  const CommandResult worse = ab(slowed.path(), "50M");
   CHECK_MESSAGE(worse.status.code == 1, worse.err);
   CHECK(nlohmann::json::parse(worse.out).at("is_paired") == true);
   const CommandResult same = ab(unchanged.path(), "0");
