@@ -95,7 +95,6 @@ Ours::Ours(const Fan& fan, const CounterLayout& layout) : session{layout} {
 
 CounterLayout layout_of(const Fan& fan, CountedAt place, bool ports, bool count_unknown) {
   CounterLayout layout;
-  layout.refused = place != CountedAt::trace_events && count_unknown;  // as a lab's agent
   layout.taps = place != CountedAt::trace_events;
   layout.tcx = place == CountedAt::tcx;
   layout.count_unknown = count_unknown;

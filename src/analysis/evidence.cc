@@ -25,12 +25,27 @@ Amounts read_amounts(const json& values) {
           values.at("tx_bytes").get<std::int64_t>(), values.at("tx_packets").get<std::int64_t>()};
 }
 
-// What passed the counters and captures, but not the driver: its statistics lack it.
+// What passed the counters and captures, but not the driver: its tx_packets and tx_bytes lack it.
+// The bytes are 0 where only the number of packets is known.
 Amounts read_refused(const json& device) {
   const auto refused = device.find("refused");
   if (refused == device.end()) return {};
-  return {.tx_bytes = refused->at("tx_bytes").get<std::int64_t>(),
+  const json& bytes = refused->at("tx_bytes");
+  return {.tx_bytes = bytes.is_null() ? 0 : bytes.get<std::int64_t>(),
           .tx_packets = refused->at("tx_packets").get<std::int64_t>()};
+}
+
+// An Ethernet header; the largest super-packet (GSO_MAX_SIZE, linux/netdevice.h).
+constexpr std::int64_t kLeastFrameBytes = 14, kMostFrameBytes = 8 * 65536;
+
+// Bytes of refused packets of which only the number is known are what is missing, if with them
+// every packet is there, and so many can have that size.
+void size_refused(ServiceEvidence& service, std::int64_t packets) {
+  const std::int64_t missing = service.counted->tx_bytes - service.device->tx_bytes;
+  if (service.counted->tx_packets != service.device->tx_packets) return;
+  if (missing < packets * kLeastFrameBytes || missing > packets * kMostFrameBytes) return;
+  service.refused_bytes = missing;
+  service.device->tx_bytes += missing;
 }
 
 void add(Amounts& sum, const Amounts& more, std::int64_t sign = 1) {
@@ -82,13 +97,17 @@ class Reader {
       service.service = point.at("service").get<std::string>();
       service.counted.emplace();
       service.device.emplace();
+      std::int64_t unsized = 0;  // refused packets
       for (const json& device : point.at("devices")) {
         if (device.at("name") == "lo") continue;
         add(*service.counted, read_amounts(device.at("counted")));
         add(*service.device, read_amounts(device.at("statistics_after")));
         add(*service.device, read_amounts(device.at("statistics_before")), -1);
-        add(*service.device, read_refused(device));
+        const Amounts refused = read_refused(device);
+        add(*service.device, refused);
+        if (refused.tx_bytes == 0) unsized += refused.tx_packets;
       }
+      if (unsized != 0) size_refused(service, unsized);
       evidence_.services.push_back(std::move(service));
     }
   }

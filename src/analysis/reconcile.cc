@@ -96,6 +96,7 @@ class Reconciler {
     for (const ServiceEvidence& e : services) {
       pair("counter buckets = cumulative counters", e, kBuckets, e.buckets, kCounters, e.counted);
       pair("counters = device statistics", e, kCounters, e.counted, kDevice, e.device);
+      explain_refused(e);
       pair("capture file = capture account", e, capture_file(e), e.capture, capture_account(e),
            e.capture_account);
       counters_and_capture(e);
@@ -118,6 +119,17 @@ class Reconciler {
       add(compare(name, e.service, q,
                   {{left_source, *left.*q.member, left_source},
                    {right_source, *right.*q.member, right_source}}));
+  }
+
+  // Refused packets of which only the number is known: their bytes become a term of their own in
+  // the identity that was added last.
+  void explain_refused(const ServiceEvidence& e) {
+    if (e.refused_bytes == 0) return;
+    const auto bytes = std::find_if(
+        result_.identities.rbegin(), result_.identities.rend(),
+        [](const Identity& i) { return i.unit == "bytes" && std::string{i.direction} == "tx"; });
+    bytes->terms.back().value -= e.refused_bytes;
+    explain(*bytes, {"refused by the driver", e.refused_bytes, kDevice});
   }
 
   void counters_and_capture(const ServiceEvidence& e) {

@@ -37,6 +37,7 @@ struct ServiceEvidence {
   std::optional<Amounts> buckets;  // sum of counters/container.csv
   std::optional<Amounts> counted;  // cumulative counters of the same devices
   std::optional<Amounts> device;   // change of the devices' statistics, and what they refused
+  std::int64_t refused_bytes = 0;  // of the latter: found as what is missing for that many packets
   std::optional<Amounts> capture;  // frames in the capture file
   Amounts capture_outside;         // of those, before or after the counters counted
   std::optional<Amounts> capture_account;   // what the capture agent says it wrote

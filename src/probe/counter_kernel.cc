@@ -247,6 +247,9 @@ struct CounterKernel::Impl {
   void want_packets(bool wanted) const {
     for (const Hook hook : {Hook::rx, Hook::tx}) bpf_program__set_autoattach(program(hook), wanted);
   }
+  void want_refused(bool wanted) const {
+    bpf_program__set_autoattach(program(Hook::failed), wanted);
+  }
   void want_openings(bool wanted) const {
     bpf_program__set_autoattach(programs.program(kOpenings), wanted);
   }
@@ -274,6 +277,7 @@ CounterKernel::CounterKernel(const CounterLayout& layout) {
   impl_->number_counters();
   impl_->want_packets(layout.count_unknown);
   impl_->want_openings(layout.count_unknown);
+  impl_->want_refused(false);
   impl_->programs.attach();
 }
 
@@ -307,6 +311,15 @@ NamedDevice CounterKernel::name_device(const ObservedDevice& device) {
     impl_->programs.attach();
   }
   return named;
+}
+
+void CounterKernel::count_refused() {
+  impl_->want_refused(true);
+  impl_->programs.attach();
+}
+
+bool CounterKernel::counts_refused() const {
+  return bpf_program__autoattach(impl_->program(Hook::failed));
 }
 
 std::vector<std::uint32_t> CounterKernel::lost_taps() const {

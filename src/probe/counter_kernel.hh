@@ -33,7 +33,7 @@ struct CounterLayout {
   std::uint32_t cpus = 0;   // that the maps have room for; 0: every CPU that may come online
   std::uint32_t slots = 0;  // buckets kept a CPU, a power of two; 0 chooses for about five seconds
   bool offered = false;     // also count before the qdisc
-  bool refused = false;     // and what drivers do not take: one more trace event for each packet
+  bool refused = false;     // what drivers do not take may count: count_refused()
   CounterVariant variant = CounterVariant::fitting;  // another one: tests
   bool count_unknown = true;                         // give devices that were not named a series
   bool taps = true;           // count named devices by themselves (probe/counter_tap.hh)
@@ -101,6 +101,10 @@ class CounterKernel {
   // unless the caller may not open packet sockets (CAP_NET_RAW); then the trace events count it.
   // Only before enable(true).
   NamedDevice name_device(const ObservedDevice& device);
+  // What drivers do not take counts, too, which is one more trace event for each packet of the
+  // machine. Needs the layout's `refused`; only before enable(true).
+  void count_refused();
+  [[nodiscard]] bool counts_refused() const;
   // Series whose taps lost their device. A device of the same name or number that came later is not
   // counted.
   [[nodiscard]] std::vector<std::uint32_t> lost_taps() const;

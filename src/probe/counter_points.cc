@@ -31,6 +31,14 @@ const char* text_of(CountedAt place) {
   return place == CountedAt::tcx ? "tcx" : place == CountedAt::tap ? "tap" : "trace events";
 }
 
+json refused_json(const CounterValues& refused) {
+  return {{"tx_bytes", refused.tx_bytes}, {"tx_packets", refused.tx_packets}};
+}
+
+json refused_json(const LinkStatistics& before, const LinkStatistics& after) {
+  return {{"tx_bytes", nullptr}, {"tx_packets", after.tx_dropped - before.tx_dropped}};
+}
+
 // The device as it was at the end; one that has gone keeps what was read of it first, so that the
 // difference shows.
 const Link& after_of(const CounterPoint& point, const Link& before) {
@@ -122,6 +130,14 @@ bool grew_alike(const std::vector<LinkStatistics>& before, const std::vector<Lin
   return true;
 }
 
+bool statistics_tell_refused(const std::vector<CounterPoint>& points) {
+  for (const CounterPoint& point : points)
+    for (std::size_t i = 0; i < point.devices_before.size(); ++i)
+      if (point.devices_before[i].type != ARPHRD_LOOPBACK && point.counted_at[i] != CountedAt::tcx)
+        return false;
+  return true;
+}
+
 SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel) {
   SeriesNames names;
   names.ports = kernel.layout().ports;
@@ -162,7 +178,7 @@ json describe_points(const std::vector<CounterPoint>& points,
     for (std::size_t i = 0; i < point.devices_before.size(); ++i) {
       const Link& link = point.devices_before[i];
       const CounterValues& counted = totals.at(point.series.at(i));
-      const CounterValues& refused = failed.at(point.series.at(i));
+      const LinkStatistics& after = after_of(point, link).statistics;
       devices.push_back(
           {{"name", link.name},
            {"ifindex", link.ifindex},
@@ -172,13 +188,14 @@ json describe_points(const std::vector<CounterPoint>& points,
            {"has_xdp", after_of(point, link).has_xdp},
            {"counted_at", text_of(point.counted_at.at(i))},
            {"statistics_before", statistics_json(link.statistics)},
-           {"statistics_after", statistics_json(after_of(point, link).statistics)},
+           {"statistics_after", statistics_json(after)},
            {"counted",
             {{"rx_bytes", counted.rx_bytes},
              {"rx_packets", counted.rx_packets},
              {"tx_bytes", counted.tx_bytes},
              {"tx_packets", counted.tx_packets}}},
-           {"refused", {{"tx_bytes", refused.tx_bytes}, {"tx_packets", refused.tx_packets}}}});
+           {"refused", failed.empty() ? refused_json(link.statistics, after)
+                                      : refused_json(failed.at(point.series.at(i)))}});
     }
     described.push_back(
         {{"service", point.service}, {"netns_inode", point.netns.inode()}, {"devices", devices}});

@@ -49,11 +49,17 @@ bool grew_alike(const std::vector<LinkStatistics>& before, const std::vector<Lin
                 const std::vector<CounterValues>& counted_before,
                 const std::vector<CounterValues>& counted_after);
 
+// Whether, of every device that may refuse packets, its own statistics say how many of those that
+// were counted it did: at the traffic-control hooks a packet passes once, whatever happens behind
+// them, and is in tx_packets or in tx_dropped. At the other places each attempt counts.
+bool statistics_tell_refused(const std::vector<CounterPoint>& points);
+
 // Names of all device series: those of the points, and what the kernel side found by itself.
 SeriesNames series_names(const std::vector<CounterPoint>& points, const CounterKernel& kernel);
 
 // "points" of counters.json: per device the statistics before and after, and what was counted and
-// refused.
+// refused. `failed` is empty where nobody counted that: then the statistics say how many packets it
+// was, and tx_bytes is null.
 nlohmann::json describe_points(const std::vector<CounterPoint>& points,
                                const std::vector<CounterValues>& totals,
                                const std::vector<CounterValues>& failed);

@@ -100,8 +100,8 @@ void CounterSession::stop(const Visit& visit) {
 std::vector<CounterValues> CounterSession::failed() const {
   const HookMemory memory = kernel_.memory(Hook::failed);
   const std::uint32_t cells = kernel_.layout().cells();
+  if (!kernel_.counts_refused()) return {};
   std::vector<CounterValues> sums(cells);
-  if (memory.counters.empty()) return sums;
   for (std::size_t cpu = 0; cpu < kernel_.cpus(); ++cpu) {
     const auto counters = memory.of_cpu(cpu, cells);
     for (std::uint32_t i = 0; i < cells; ++i) {  // no slots are used here, nor buckets
@@ -129,7 +129,8 @@ nlohmann::json CounterSession::account() const {
   nlohmann::json lost = nlohmann::json::object(), runs = nlohmann::json::object();
   for (std::size_t i = 0; i < kHookNames.size(); ++i) {
     const auto hook = static_cast<Hook>(i);
-    if (kernel_.program_fd(hook) < 0) continue;
+    if (kernel_.program_fd(hook) < 0 || (hook == Hook::failed && !kernel_.counts_refused()))
+      continue;
     const auto facts = kernel_.program_facts(hook);
     misses[kHookNames[i]] = facts ? nlohmann::json(facts->recursion_misses) : nlohmann::json();
     if (facts) runs[kHookNames[i]] = facts->runs;

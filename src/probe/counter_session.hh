@@ -69,8 +69,8 @@ class CounterSession {
   [[nodiscard]] std::uint64_t first_epoch() const { return first_epoch_; }
   [[nodiscard]] std::uint64_t end_epoch() const { return reader_->next_epoch(); }
   [[nodiscard]] std::vector<CounterValues> totals() const { return reader_->totals(); }
-  // Packets that drivers refused, per device series (bytes and packets in tx_…); zeros unless the
-  // layout says that they count.
+  // Packets that drivers refused, per device series (bytes and packets in tx_…); empty unless they
+  // count.
   [[nodiscard]] std::vector<CounterValues> failed() const;
   // What was missed and what the clocks did: "losses", "clock", "grid" of counters.json.
   [[nodiscard]] nlohmann::json account() const;

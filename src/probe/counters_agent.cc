@@ -59,11 +59,12 @@ class CountersAgent {
     CounterLayout layout;
     layout.interval_ns = plan.interval.count();
     layout.ports = plan.ports;
-    layout.refused = true;  // device statistics lack it
+    layout.refused = true;
     session_.emplace(layout);
     spool_.emplace(folder_ / "counters");
     for (CounterPoint& point : points_)
       name_devices(point, session_->kernel(), LoopbackPorts::ignored);
+    if (!statistics_tell_refused(points_)) session_->kernel().count_refused();
   }
 
   void open(const Plan& plan) {

@@ -12,7 +12,7 @@ std::vector<CounterPoint> open_points(const Counting::Points& points) {
 }
 
 CounterLayout with_refused(CounterLayout layout) {
-  layout.refused = true;  // device statistics lack it
+  layout.refused = true;
   return layout;
 }
 
@@ -28,6 +28,7 @@ Counting::Counting(const Points& points, CounterLayout layout)
     : points_{open_points(points)}, session_{with_refused(std::move(layout))} {
   for (CounterPoint& point : points_)
     name_devices(point, session_.kernel(), LoopbackPorts::ignored);
+  session_.kernel().count_refused();
   session_.start();
   const CounterKernel& kernel = session_.kernel();
   second_reader_.emplace(kernel.layout(), kernel.cpus(), kernel.memory(Hook::rx),

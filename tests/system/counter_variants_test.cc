@@ -75,6 +75,7 @@ void check_variant(CounterLayout layout, CountedAt where) {
   points.push_back(open_point("right", NetNs::open(path_of(pair.right))));
   CounterSession session{layout};
   for (CounterPoint& point : points) name_devices(point, session.kernel(), LoopbackPorts::ignored);
+  session.kernel().count_refused();
   std::vector<CounterValues> buckets(session.kernel().layout().cells());
   session.start();
   {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/evidence.hh"
 #include "base/fd.hh"
 #include "support/made_bundle.hh"
 #include "support/temporary.hh"
@@ -75,6 +76,39 @@ TEST_CASE("one damaged part of a bundle is named, and the others are judged all 
     CHECK(findings.files.contains("reconciliation.json"));
     CHECK(findings.files.contains("metrics.json"));
   }
+}
+
+TEST_CASE("refused packets of unknown size explain what the device's statistics lack") {
+  // 10 packets of 1000 bytes were counted, 7 the device has sent; the others it says it refused.
+  const auto service = [](std::int64_t device_bytes, std::int64_t refused) {
+    const json none = {{"rx_bytes", 0}, {"rx_packets", 0}, {"tx_bytes", 0}, {"tx_packets", 0}};
+    json counted = none, after = none;
+    counted["tx_bytes"] = 10'000;
+    counted["tx_packets"] = 10;
+    after["tx_bytes"] = device_bytes;
+    after["tx_packets"] = 7;
+    const json device = {{"name", "eth0"},
+                         {"counted", counted},
+                         {"statistics_before", none},
+                         {"statistics_after", after},
+                         {"refused", {{"tx_bytes", nullptr}, {"tx_packets", refused}}}};
+    json whole = account();
+    whole["points"] = json::array({{{"service", "a"}, {"devices", json::array({device})}}});
+    const TemporaryFolder folder;
+    fs::create_directory(folder.path() / "counters");
+    write_file_atomic(folder.path() / "counters/counters.json", whole.dump());
+    return read_evidence(folder.path()).services.at(0);
+  };
+  const ServiceEvidence found = service(7000, 3);
+  CHECK(found.refused_bytes == 3000);
+  CHECK(found.device->tx_bytes == 10'000);
+  CHECK(found.device->tx_packets == 10);
+  CHECK(service(7000, 2).refused_bytes == 0);         // a packet is missing
+  CHECK(service(10'000 - 41, 3).refused_bytes == 0);  // no three frames
+  CHECK(service(10'000 - 42, 3).refused_bytes == 42);
+  CHECK(service(10'000, 3).refused_bytes == 0);
+  CHECK(service(10'000 - 3 * 524'288, 3).refused_bytes == 3 * 524'288);
+  CHECK(service(10'000 - 3 * 524'288 - 1, 3).refused_bytes == 0);
 }
 
 TEST_CASE("a missing stream does not keep the rows of the others from being counted") {

@@ -109,6 +109,25 @@ TEST_CASE("reconciliation: frames the kernel dropped explain a capture that lack
   CHECK(names(c.reconcile(), "counters = capture + drops"));
 }
 
+TEST_CASE("reconciliation: bytes of refused packets that were found as a difference are named") {
+  Case c;
+  c.client.refused_bytes = 108;  // of what `device` holds
+  const Reconciliation r = c.reconcile();
+  CHECK(r.problems().empty());
+  CHECK(r.suspects.empty());
+  REQUIRE(count(r, IdentityVerdict::explained) == 1);
+  const auto found = std::find_if(r.identities.begin(), r.identities.end(), [](const Identity& i) {
+    return i.verdict == IdentityVerdict::explained;
+  });
+  CHECK(found->name == "counters = device statistics");
+  CHECK(found->service == "iperf-client");
+  CHECK(found->direction == "tx");
+  CHECK(found->unit == "bytes");
+  REQUIRE(found->terms.size() == 3);
+  CHECK(found->terms[1].value == c.client.device->tx_bytes - 108);
+  CHECK(found->terms[2].value == 108);
+}
+
 TEST_CASE("reconciliation: frames captured after the counters had closed are a term with a name") {
   Case c;
   c.server.capture->rx_packets += 1;
