@@ -13,6 +13,7 @@ namespace {
 
 struct CountersFlags {
   std::string run_folder, kind = "total", interval = "10ms", duration, format = "text";
+  bool offered = false;
   std::vector<pid_t> pids;
   std::vector<std::string> netns, containers;
   CounterStreamOptions stream;
@@ -31,6 +32,8 @@ void bind(CLI::App& app, CountersFlags& flags) {
       ->check(CLI::IsMember({"text", "csv", "jsonl"}))
       ->capture_default_str();
   app.add_option("-o,--output", flags.stream.output, "write to this file instead of stdout");
+  app.add_flag("--offered", flags.offered,
+               "also what was offered to queues, and at the end what drivers refused");
   app.add_option("--pid", flags.pids, "only the network namespace of this process");
   app.add_option("--netns", flags.netns,
                  "only this network namespace: a path, or a name of ip-netns");
@@ -92,6 +95,7 @@ ExitCode command_counters(const Args& args) {
   if (stream.kind != RowKind::port && !stream.ports.empty())
     throw UsageError{"counters: -p goes with port (trafficlab counters port -p 80)"};
   stream.ports = distinct_ports(stream.ports);
+  stream.offered = flags.offered ? Offered::shown : Offered::left_out;
   stream.interval = parse_duration(flags.interval, "interval");
   if (stream.interval < std::chrono::microseconds{100} || stream.interval > std::chrono::seconds{1})
     throw UsageError{"interval: from 100us to 1s"};

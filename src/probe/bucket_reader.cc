@@ -73,12 +73,14 @@ void add_all(std::vector<CounterValues>& values, const std::vector<tl_sums>& sum
 }  // namespace
 
 BucketReader::BucketReader(const CounterLayout& layout, std::uint32_t cpus, HookMemory rx,
-                           HookMemory tx, std::uint64_t first_epoch)
+                           HookMemory tx, std::uint64_t first_epoch, HookMemory offered)
     : layout_{layout},
       cpus_{cpus},
       rx_{rx, cpus, layout.cells()},
       tx_{tx, cpus, layout.cells()},
-      next_epoch_{first_epoch} {}
+      next_epoch_{first_epoch} {
+  if (!offered.counters.empty()) offered_.emplace(offered, cpus, layout.cells());
+}
 
 // What was in a later bucket had put these into the ring before; what was in an earlier one gained
 // nothing since, as these buckets are over.
@@ -145,11 +147,13 @@ const std::vector<tl_sums>& BucketReader::Source::totals(std::size_t cpu) {
 void BucketReader::read(std::uint64_t epoch, Bucket& bucket) {
   bucket.epoch = epoch;
   bucket.series.assign(layout_.cells(), {});
+  bucket.offered.assign(offered_ ? layout_.cells() : 0, {});
   const auto stamp = static_cast<std::uint32_t>(epoch);
   for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
     const std::size_t slot = cpu * layout_.slots + (stamp & (layout_.slots - 1));
     add_all(bucket.series, rx_.read(cpu, slot, stamp), add_rx);
     add_all(bucket.series, tx_.read(cpu, slot, stamp), add_tx);
+    if (offered_) add_all(bucket.offered, offered_->read(cpu, slot, stamp), add_tx);
   }
 }
 
@@ -173,6 +177,7 @@ void BucketReader::read_through(std::uint64_t last_epoch,
   if (last_epoch >= next_epoch_) {
     rx_.look(next_epoch_, last_epoch);
     tx_.look(next_epoch_, last_epoch);
+    if (offered_) offered_->look(next_epoch_, last_epoch);
   }
   for (; next_epoch_ <= last_epoch; ++next_epoch_) {
     read(next_epoch_, bucket);
@@ -189,6 +194,13 @@ std::vector<CounterValues> BucketReader::totals() {
     add_all(sums, rx_.totals(cpu), add_rx);
     add_all(sums, tx_.totals(cpu), add_tx);
   }
+  return sums;
+}
+
+std::vector<CounterValues> BucketReader::offered_totals() {
+  std::vector<CounterValues> sums(layout_.cells());
+  for (std::size_t cpu = 0; offered_ && cpu < cpus_; ++cpu)
+    add_all(sums, offered_->totals(cpu), add_tx);
   return sums;
 }
 

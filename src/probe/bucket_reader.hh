@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "bundle/counter_csv.hh"
@@ -15,6 +16,8 @@ namespace tl {
 struct Bucket {
   std::uint64_t epoch = 0;
   std::vector<CounterValues> series;
+  // The same cells, in tx_…: what was offered to queueing disciplines. Empty unless that counts.
+  std::vector<CounterValues> offered;
 };
 
 // A stretch of buckets whose memory was overwritten before it was read: [first, last].
@@ -24,9 +27,10 @@ struct Overrun {
 
 class BucketReader {
  public:
-  // `rx` and `tx` must outlive this object. Reading starts with the bucket `first_epoch`.
+  // The memory must outlive this object; `offered` may be empty. Reading starts with the bucket
+  // `first_epoch`.
   BucketReader(const CounterLayout& layout, std::uint32_t cpus, HookMemory rx, HookMemory tx,
-               std::uint64_t first_epoch);
+               std::uint64_t first_epoch, HookMemory offered = {});
 
   // Hands every bucket up to `last_epoch` that was not read yet to `visit`, in order. The caller
   // has made sure that no program can still write to them (wait_for_grace_period). `current_epoch`
@@ -39,6 +43,8 @@ class BucketReader {
   [[nodiscard]] std::uint64_t next_epoch() const { return next_epoch_; }
   // Sums over all time of every series, from the kernel's cumulative totals.
   [[nodiscard]] std::vector<CounterValues> totals();
+  // The same of what was offered.
+  [[nodiscard]] std::vector<CounterValues> offered_totals();
 
  private:
   // One hook: its memory, and what of it is not in the ring yet.
@@ -74,6 +80,7 @@ class BucketReader {
   CounterLayout layout_;
   std::uint32_t cpus_;
   Source rx_, tx_;
+  std::optional<Source> offered_;
   std::uint64_t next_epoch_;
   std::vector<Overrun> overruns_;
 };

@@ -53,9 +53,9 @@ void CounterSession::start() {
   first_epoch_ = grid_.epoch_at(opened_ns_);
   kernel_.enable(true);
   wait_for_grace_period();
-  reader_ =
-      std::make_unique<BucketReader>(kernel_.layout(), kernel_.cpus(), kernel_.memory(Hook::rx),
-                                     kernel_.memory(Hook::tx), first_epoch_);
+  reader_ = std::make_unique<BucketReader>(kernel_.layout(), kernel_.cpus(),
+                                           kernel_.memory(Hook::rx), kernel_.memory(Hook::tx),
+                                           first_epoch_, kernel_.memory(Hook::offered));
 }
 
 void CounterSession::restart() {

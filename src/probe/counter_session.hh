@@ -69,6 +69,8 @@ class CounterSession {
   [[nodiscard]] std::uint64_t first_epoch() const { return first_epoch_; }
   [[nodiscard]] std::uint64_t end_epoch() const { return reader_->next_epoch(); }
   [[nodiscard]] std::vector<CounterValues> totals() const { return reader_->totals(); }
+  // What was offered to queueing disciplines, per series in tx_…; zeros unless that counts.
+  [[nodiscard]] std::vector<CounterValues> offered() const { return reader_->offered_totals(); }
   // Packets that drivers refused, per device series (bytes and packets in tx_…); empty unless they
   // count.
   [[nodiscard]] std::vector<CounterValues> failed() const;

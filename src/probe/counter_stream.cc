@@ -34,6 +34,7 @@ class CounterStream {
         session_{layout()} {
     for (CounterPoint& point : points_)
       name_devices(point, session_.kernel(), LoopbackPorts::counted);
+    if (shows_offered()) session_.kernel().count_refused();
     drop_capabilities();  // everything that needs them is open
   }
 
@@ -44,7 +45,8 @@ class CounterStream {
     print_message("counters: armed, {}\n", options_.duration
                                                ? "for " + format_duration(*options_.duration)
                                                : std::string{"until Ctrl-C"});
-    writer_.emplace(options_.format, options_.kind, session_.grid(), session_.first_epoch());
+    writer_.emplace(options_.format, options_.kind, session_.grid(), session_.first_epoch(),
+                    options_.offered);
     OutputQueue queue{output_.valid() ? output_.get() : STDOUT_FILENO};
     queue.push(writer_->header(), 0);
     const Deadline end{options_.duration ? *options_.duration : std::chrono::nanoseconds{kForever}};
@@ -62,6 +64,8 @@ class CounterStream {
   }
 
  private:
+  [[nodiscard]] bool shows_offered() const { return options_.offered == Offered::shown; }
+
   [[nodiscard]] UniqueFd open_output() const {
     if (options_.output.empty()) return UniqueFd{};
     return open_fd(options_.output, O_WRONLY | O_CREAT | O_TRUNC);
@@ -93,6 +97,7 @@ class CounterStream {
     layout.interval_ns = options_.interval.count();
     layout.ports = options_.ports;
     layout.count_unknown = !options_.only_points;
+    layout.offered = layout.refused = shows_offered();
     layout.device_series = 1;
     for (const CounterPoint& point : points_)
       layout.device_series += static_cast<std::uint32_t>(point.devices_before.size());
@@ -125,6 +130,12 @@ class CounterStream {
     if (!text.empty()) queue.push(std::move(text), rows);
   }
 
+  CounterValues sum_of_devices(const std::vector<CounterValues>& series) {
+    CounterValues sum;
+    for (std::size_t i = 0; i < session_.kernel().layout().device_series; ++i) sum += series.at(i);
+    return sum;
+  }
+
   ExitCode account(const OutputQueue& queue) {
     const nlohmann::json losses = session_.account().at("losses");
     const std::size_t overruns = losses.at("overruns").size();
@@ -132,14 +143,20 @@ class CounterStream {
     for (const char* kind : {"recursion_misses", "without_block"})
       for (const auto& [hook, number] : losses.at(kind).items())
         missed += number.is_number() ? number.get<std::uint64_t>() : 0;
-    CounterValues sum;
     const std::vector<CounterValues> totals = session_.totals();
-    for (std::size_t i = 0; i < session_.kernel().layout().device_series; ++i) sum += totals.at(i);
+    const CounterValues sum = sum_of_devices(totals);
     print_message(
         "counters: {} buckets of {}; RX {} bytes in {} packets, TX {} bytes in {} packets; {} "
         "events missed, {} gaps, {} rows not written\n",
         buckets_, format_duration(options_.interval), sum.rx_bytes, sum.rx_packets, sum.tx_bytes,
         sum.tx_packets, missed, overruns, queue.dropped_rows());
+    if (shows_offered()) {
+      const CounterValues offered = sum_of_devices(session_.offered());
+      const CounterValues refused = sum_of_devices(session_.failed());
+      print_message(
+          "counters: offered {} bytes in {} packets, refused by drivers {} bytes in {} packets\n",
+          offered.tx_bytes, offered.tx_packets, refused.tx_bytes, refused.tx_packets);
+    }
     bool is_complete = missed == 0 && overruns == 0 && queue.dropped_rows() == 0;
     for (const CounterGap& gap : find_gaps(points_, readings_, session_.kernel(), totals)) {
       print_message("counters: {}\n", gap.text);

@@ -27,6 +27,7 @@ struct CounterStreamOptions {
   std::vector<WatchedNamespace> points;  // their devices are named and counted at taps
   std::string interface;                 // only this device of each point; empty: all of them
   bool only_points = false;              // nothing but the points is counted
+  Offered offered = Offered::left_out;   // shown: counts it, and what drivers refuse
   std::string output;                    // a file; empty: stdout
 };
 

@@ -1,14 +1,20 @@
 // What was offered, sent and refused: identities with the statistics of devices and queueing
 // disciplines.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+
+#include <csignal>
+#include <fstream>
+#include <map>
 
 #include "analysis/evidence.hh"
 #include "analysis/reconcile.hh"
 #include "base/clock.hh"
 #include "support/counting.hh"
 #include "support/datagrams.hh"
+#include "support/processes.hh"
 #include "support/qdisc.hh"
 #include "support/slow_peer.hh"
 #include "support/star.hh"
@@ -16,6 +22,7 @@
 
 namespace tl::counters_drops_test {
 using namespace tl::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -160,6 +167,59 @@ TEST_CASE("T44 a token bucket of 1 Mbit/s: offered - sent - dropped is its backl
   CHECK(statistics(pair.left, "eth0").tx_packets == end.packets);
   CHECK(end.drops > 0);
   check_flat(edges, layout.interval_ns);
+}
+
+// The three things that may happen to a packet on its way out, and where each is said.
+TEST_CASE("--offered shows what queues were given: less sent it is what they dropped") {
+  const VethPair pair;
+  tc_in(pair.left,
+        fmt::format("qdisc add dev eth0 root tbf rate 8mbit burst {} limit {}", kBurst, kLimit));
+  const TemporaryFolder folder;
+  const auto file = [&](const char* kind) { return (folder.path() / kind).native(); };
+  const auto start = [&](const char* kind, const Argv& more) {
+    const UniqueFd err = open_fd(file(kind) + ".err", O_WRONLY | O_CREAT);
+    ChildOptions options;
+    options.stderr_fd = err.get();
+    Argv argv{TL_PROGRAM, "counters", kind,       "--offered", "--netns", path_of(pair.left),
+              "-i",       "eth0",     "--format", "jsonl",     "-o",      file(kind)};
+    argv.insert(argv.end(), more.begin(), more.end());
+    Child child{argv, options};
+    REQUIRE(eventually(
+        [&] { return read_value(file(kind) + ".err").find("armed") != std::string::npos; }, 60s));
+    return child;
+  };
+  std::map<std::string, Child> counters;
+  counters.emplace("container", start("container", {}));
+  counters.emplace("port", start("port", {"-p", std::to_string(kPort)}));
+  const QdiscReader reader{pair.left, "eth0"};
+  const UdpSource source{pair.left};
+  source.send(kRight, kPort, kFullPayload, 100);
+  REQUIRE(eventually([&] { return reader.read().backlog_packets == 0; }, 20s));
+  ::poll(nullptr, 0, 20);  // the last one is on its way to the device
+  const QdiscStatistics qdisc = reader.read();
+  REQUIRE(qdisc.drops > 0);
+  for (auto& [kind, child] : counters) {
+    CAPTURE(kind);
+    child.signal(SIGINT);
+    const auto status = child.wait(20s);
+    REQUIRE(status);
+    CHECK(status->ok());
+    std::map<std::string, std::uint64_t> sums;
+    std::ifstream rows{file(kind.c_str())};
+    for (std::string line; std::getline(rows, line);) {
+      const nlohmann::json row = nlohmann::json::parse(line);
+      for (const auto& [name, value] : row.items())
+        if (value.is_number_unsigned()) sums[name] += value.get<std::uint64_t>();
+    }
+    CHECK(sums["offered_packets"] == 100);
+    CHECK(sums["offered_bytes"] == 100 * kFullFrame);
+    CHECK(sums["offered_wire_packets"] == 100);
+    CHECK(sums["tx_packets"] == 100 - qdisc.drops);
+    CHECK(read_value(file(kind.c_str()) + ".err")
+              .find(fmt::format("offered {} bytes in 100 packets, refused by drivers 0 bytes in 0 "
+                                "packets",
+                                100 * kFullFrame)) != std::string::npos);
+  }
 }
 
 TEST_CASE("T45 a peer whose queue is full: refused == tx_dropped == sent - received") {

@@ -90,6 +90,35 @@ TEST_CASE("a bucket is the sum of all CPUs' cells of its epoch, per direction") 
   CHECK(seen.series[2] == CounterValues{});
 }
 
+TEST_CASE("what was offered is read beside what was sent, bucket by bucket and in all") {
+  Memory m;
+  Memory::Hook queue = m.tx;  // as large
+  m.add(m.tx, 0, 10, 1, 100);
+  m.add(queue, 0, 10, 1, 100);
+  m.add(queue, 1, 10, 2, 50);
+  m.add(queue, 0, 11, 1, 7);
+  BucketReader reader{
+      m.layout, 2, Memory::memory(m.rx), Memory::memory(m.tx), 10, Memory::memory(queue)};
+  std::vector<Bucket> buckets;
+  reader.read_through(
+      11, [] { return 12UL; }, [&](const Bucket& b) { buckets.push_back(b); });
+  REQUIRE(buckets.size() == 2);
+  CHECK(buckets[0].series[1].tx_bytes == 100);
+  CHECK(buckets[0].offered[1].tx_bytes == 100);
+  CHECK(buckets[0].offered[2].tx_bytes == 50);
+  CHECK(buckets[1].series[1].tx_packets == 0);
+  CHECK(buckets[1].offered[1].tx_bytes == 7);
+  CHECK(buckets[1].offered[1].rx_bytes == 0);
+  CHECK(reader.offered_totals()[1].tx_bytes == 107);
+  CHECK(reader.offered_totals()[2].tx_packets == 1);
+  CHECK(reader.totals()[1].tx_bytes == 100);
+
+  BucketReader without = m.reader(10);
+  without.read_through(
+      10, [] { return 12UL; }, [](const Bucket& b) { CHECK(b.offered.empty()); });
+  CHECK(without.offered_totals()[1] == CounterValues{});
+}
+
 TEST_CASE("T02 an idle gap of one lap less, exactly and more shows no ghost of the old lap") {
   for (const std::uint32_t gap : {7U, 8U, 9U}) {
     CAPTURE(gap);
